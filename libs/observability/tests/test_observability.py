@@ -1,0 +1,139 @@
+import io
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
+
+KEY = "fleet_abc123def456_Canary0Canary0Canary0Canary0"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    before, level = logging.root.handlers[:], logging.root.level
+    configure_logging("INFO", stream)
+    yield stream
+    logging.root.handlers[:] = before
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+async def _greet(request: Request) -> PlainTextResponse:
+    structlog.get_logger("greeting").info("greeted", name=request.path_params["name"])
+    return PlainTextResponse("hello")
+
+
+async def _fail(_request: Request) -> PlainTextResponse:
+    raise ZeroDivisionError(f"with {KEY}")
+
+
+@pytest.fixture
+async def client() -> httpx.AsyncClient:
+    routes = [Route("/greet/{name}", _greet), Route("/fail", _fail), Route("/metrics", metrics_endpoint)]
+    app = TelemetryMiddleware(Starlette(routes=routes))
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://x"
+    )
+
+
+async def test_a_request_id_is_accepted_returned_and_logged(
+    client: httpx.AsyncClient, log: io.StringIO
+) -> None:
+    answer = await client.get("/greet/ann", headers={"X-Request-ID": "trace-7"})
+    assert answer.headers["x-request-id"] == "trace-7"
+    assert [line["correlation_id"] for line in _lines(log)] == ["trace-7", "trace-7"]
+
+
+@pytest.mark.parametrize("bad", ["", "x" * 129, "a b", 'a"b', "é"])
+async def test_an_unfit_request_id_is_replaced(client: httpx.AsyncClient, bad: str) -> None:
+    answer = await client.get("/greet/ann", headers=[(b"X-Request-ID", bad.encode())])
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_a_request_id_of_128_characters_is_kept(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/greet/ann", headers={"X-Request-ID": "x" * 128})
+    assert answer.headers["x-request-id"] == "x" * 128
+
+
+async def test_metrics_count_by_route_and_never_by_what_stands_in_a_path(client: httpx.AsyncClient) -> None:
+    await client.get("/greet/bob")
+    await client.get("/nowhere/bob")
+    await client.request("BREW", "/greet/bob")
+    text = (await client.get("/metrics")).text
+    assert 'http_requests_total{method="GET",route="/greet/{name}",status="200"}' in text
+    assert 'http_requests_total{method="GET",route="unmatched",status="404"}' in text
+    assert 'method="other"' in text
+    assert "bob" not in text
+    assert "BREW" not in text
+
+
+async def test_a_failing_request_is_logged_with_its_traceback_and_without_the_secret(
+    client: httpx.AsyncClient, log: io.StringIO
+) -> None:
+    await client.get("/fail")
+    logging.getLogger("uvicorn.error").error("died", exc_info=ValueError(f"with {KEY}"))
+    assert _lines(log)[0]["level"] == "warning"
+    assert "ValueError" in _lines(log)[1]["exception"]
+    assert "Canary" not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"password": "Canary"},
+        {"headers": {"Authorization": "Canary"}},
+        {"headers": [(b"x-api-key", KEY.encode())]},
+        {"url": "postgresql://fleet:Canary@127.0.0.1/fleet"},
+        {"note": f"the key {KEY} was used"},
+        {"note": "Authorization: Bearer Canary.Canary.Canary"},
+        {"query": "?a=1&token=Canary&b=2"},
+        {"error": ValueError(KEY)},
+        {"nested": [{"deep": {"api_key": "Canary"}}]},
+    ],
+)
+def test_a_planted_secret_never_reaches_the_log(log: io.StringIO, event: dict[str, Any]) -> None:
+    structlog.get_logger().info("event", **event)
+    logging.getLogger("other").warning("event %s", event, extra=event)
+    assert len(_lines(log)) == 2
+    assert "Canary" not in _lines(log)[0].__str__()
+    assert "***" in log.getvalue()
+
+
+def test_what_is_no_secret_stays_readable(log: io.StringIO) -> None:
+    structlog.get_logger().info(
+        "sum", count=3, ratio=0.5, done=True, none=None, ids=["a", "b"], url="http://h/p"
+    )
+    line = _lines(log)[0]
+    assert (line["count"], line["ratio"], line["done"], line["none"]) == (3, 0.5, True, None)
+    assert (line["ids"], line["url"]) == (["a", "b"], "http://h/p")
+
+
+def test_metrics_of_several_processes_are_summed() -> None:
+    count = "from observability.metrics import requests_total as r; r.labels('GET', '/x', 200).inc(2)"
+    script = f"""
+import subprocess, sys
+from observability import metrics_endpoint, share_metrics_between_processes
+with share_metrics_between_processes():
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", {count!r}], check=True)
+    read = "from observability import metrics_endpoint as m; print(m(None).body.decode())"
+    subprocess.run([sys.executable, "-c", read], check=True)
+"""
+    text = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert 'http_requests_total{method="GET",route="/x",status="200"} 4.0' in text
