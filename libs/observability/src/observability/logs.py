@@ -48,7 +48,7 @@ def _route_standard_logging(level: str, stream: TextIO, renderer: Processor) -> 
         )
     )
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+    for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
     # httpx writes a line for each request of a client, at the level of our own lines for each one served.

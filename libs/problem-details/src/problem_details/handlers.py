@@ -69,6 +69,8 @@ def _validation(request: Request, error: Exception) -> Response:
 
 def _fault(entry: Mapping[str, Any]) -> Fault:
     location: Sequence[object] = entry["loc"]
+    if entry["type"] == "json_invalid":
+        return Fault("/body", f"not valid JSON: {entry['ctx']['error']}")
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in location)
     return Fault(pointer, str(entry["msg"]).removeprefix("Value error, "))
 

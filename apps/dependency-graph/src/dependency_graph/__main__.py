@@ -1,0 +1,3 @@
+from dependency_graph.cli import main
+
+main()

@@ -1,0 +1,30 @@
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from dependency_graph.api.wiring import Service
+from problem_details import Problem
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    status: Literal["ok"]
+
+
+@router.get("/livez", summary="Is the process alive")
+@router.get("/api/v1/health", summary="Is the process alive")
+async def live() -> Health:
+    """Depends on nothing."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", summary="Can requests be answered")
+@router.get("/api/v1/health/ready", summary="Can requests be answered")
+async def ready(service: Service) -> Health:
+    """503 names what is missing: the database, or its migrations."""
+    missing = await service.missing()
+    if missing:
+        raise Problem(503, "Not ready", " ".join(missing), slug="not-ready", headers={"Retry-After": "1"})
+    return Health(status="ok")

@@ -1,0 +1,56 @@
+"""What routes are given: the whole of dependency injection."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from api_access import Principal
+from dependency_graph.application.ingest_once import Answers
+from dependency_graph.application.ports import Graph
+from dependency_graph.application.queries import GraphReader
+
+
+class WritableGraph(Graph, Protocol):
+    """The graph inside one transaction, with the answers stored in it."""
+
+    @property
+    def answers(self) -> Answers: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the service works with, from its start to its stop.
+
+    `transaction` is entered once for each request that writes, and commits at its end. `missing` says what
+    keeps the service from working.
+    """
+
+    reader: GraphReader
+    transaction: Callable[[], AbstractAsyncContextManager[WritableGraph]]
+    missing: Callable[[], Awaitable[list[str]]]
+
+
+def resources(request: Request) -> Resources:
+    return request.state.resources
+
+
+def reader(request: Request) -> GraphReader:
+    return request.state.resources.reader
+
+
+def principal(request: Request) -> Principal:
+    return request.state.principal
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+Reader = Annotated[GraphReader, Depends(reader)]
+Caller = Annotated[Principal, Depends(principal)]
+Now = Annotated[datetime, Depends(now)]
+Service = Annotated[Resources, Depends(resources)]

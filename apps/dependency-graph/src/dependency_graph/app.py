@@ -1,0 +1,106 @@
+"""The one place that knows every layer: it builds the service."""
+
+import multiprocessing
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi_offline import FastAPIOffline
+from starlette.types import ASGIApp
+
+from api_access import (
+    AccessMiddleware,
+    Authenticator,
+    FallbackBuckets,
+    KeyStore,
+    MemoryBuckets,
+    RedisBuckets,
+    TokenBuckets,
+)
+from dependency_graph.api import circular_dependencies, dependencies, health, ingest, services
+from dependency_graph.api.access_policy import access_policy
+from dependency_graph.api.problems import PROBLEMS
+from dependency_graph.api.service_id import RawPath
+from dependency_graph.api.wiring import Resources
+from dependency_graph.infrastructure.database import Database
+from dependency_graph.infrastructure.graph_reader import PostgresReader
+from dependency_graph.infrastructure.migrating import what_is_missing
+from dependency_graph.infrastructure.postgres_graph import graph_transaction
+from dependency_graph.settings import Settings
+from embedded_services import die_with_parent
+from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
+from problem_details import install_problem_handlers
+
+LARGEST_BODY = 10 * 1024 * 1024
+
+
+class State(TypedDict):
+    resources: Resources
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """The service as an ASGI app; `settings` come from the environment unless given, and name a database."""
+    settings = settings or Settings()
+    configure_logging(settings.log_level)
+    if multiprocessing.parent_process():
+        die_with_parent()
+    if settings.database_url is None:
+        raise ValueError("DATABASE_URL is not set; `dependency-graph serve` starts a database of its own")
+    database = Database(settings.database_url, settings.db_pool_size, settings.db_max_overflow)
+    buckets = _buckets(settings.redis_url)
+    authenticator = Authenticator(KeyStore(database.engine), buckets)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
+        yield State(
+            resources=Resources(
+                PostgresReader(database),
+                lambda: graph_transaction(database),
+                lambda: what_is_missing(database),
+            )
+        )
+        await authenticator.stop()
+        await database.close()
+
+    guarded = AccessMiddleware(
+        _routes(lifespan),
+        authenticator=authenticator,
+        buckets=buckets,
+        policy=access_policy,
+        default_limits={"query": settings.rate_limit_query, "ingestion": settings.rate_limit_ingestion},
+    )
+    return TelemetryMiddleware(RawPath(guarded))
+
+
+def _buckets(redis_url: str | None) -> TokenBuckets:
+    if redis_url is None:
+        return MemoryBuckets()
+    return FallbackBuckets(RedisBuckets.connect(redis_url), MemoryBuckets())
+
+
+def _routes(lifespan: object) -> FastAPI:
+    app = FastAPIOffline(
+        title="Fleet: dependency graph",
+        version="0.1.0",
+        description="What every service depends on, and what breaks when it fails.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        max_body_size=LARGEST_BODY,
+        swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True},
+    )
+    install_problem_handlers(app, PROBLEMS)
+    # Checked by AccessMiddleware before any route; here they tell Swagger UI what to ask for.
+    keys = [
+        Security(HTTPBearer(auto_error=False, description="An API key: `dependency-graph api-keys create`")),
+        Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
+    ]
+    api = APIRouter(prefix="/api/v1", dependencies=keys)
+    # Sub-routes of a service come before the service itself, whose id may hold anything.
+    for part in (ingest, dependencies, services, circular_dependencies):
+        api.include_router(part.router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.add_route("/metrics", metrics_endpoint, include_in_schema=False)
+    return app

@@ -1,0 +1,82 @@
+"""Keeping the alerts true to the cycles of the graph, after every change of its edges."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dependency_graph.application.cycle_search import search_cycles
+from dependency_graph.application.ports import Graph
+from dependency_graph.domain.cycle import Alert, AlertStatus, Cycle, pairs_of
+from dependency_graph.domain.dependency import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedCycle:
+    alert: Alert
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The cycles through the pairs of an ingest; `untraced` of its pairs lie on cycles not named here."""
+
+    cycles: Sequence[DetectedCycle]
+    untraced: int = 0
+
+
+async def detect_cycles(
+    graph: Graph, touched: Collection[Pair], added: Collection[Pair], at: datetime
+) -> Detection:
+    """Raise or reopen an alert for each cycle through `touched`, of which `added` were not there before.
+
+    A new cycle leads through a new pair, so that without any only the known alerts are looked at.
+    """
+    known = {alert.cycle: alert for alert in await graph.alerts.through({source for source, _ in touched})}
+    cycles = await _still_there(
+        graph, [alert for alert in known.values() if _leads_through(alert.cycle, touched)]
+    )
+    untraced = 0
+    if added:
+        reachable = await graph.dependencies.reachable_from({target for _, target in added})
+        search = search_cycles(reachable, touched)
+        cycles |= {cycle for cycle in search.cycles if _leads_through(cycle, touched)}
+        untraced = search.untraced
+    detected = [
+        DetectedCycle(known[cycle].seen(at), new=False)
+        if cycle in known
+        else DetectedCycle(Alert.of(cycle, at), new=True)
+        for cycle in sorted(cycles)
+    ]
+    await graph.alerts.save([d.alert for d in detected if d.alert != known.get(d.alert.cycle)])
+    return Detection(detected, untraced)
+
+
+async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) -> None:
+    """Resolve those of `alerts` whose cycle is gone, and raise one for what is left of each knot.
+
+    A cycle that goes may have been the only one named of several that shared its services.
+    """
+    there = await _still_there(graph, alerts, trust_open=False)
+    gone = [
+        alert for alert in alerts if alert.cycle not in there and alert.status is not AlertStatus.RESOLVED
+    ]
+    if not gone:
+        return
+    members = {service_id for alert in gone for service_id in alert.cycle}
+    left = search_cycles(await graph.dependencies.reachable_from(members), ()).cycles
+    known = {alert.cycle for alert in await graph.alerts.through({cycle[0] for cycle in left})}
+    await graph.alerts.save([alert.gone(at) for alert in gone])
+    await graph.alerts.save([Alert.of(cycle, at) for cycle in sorted(left - known)])
+
+
+def _leads_through(cycle: Cycle, pairs: Collection[Pair]) -> bool:
+    return any(pair in pairs for pair in pairs_of(cycle))
+
+
+async def _still_there(graph: Graph, alerts: Sequence[Alert], *, trust_open: bool = True) -> set[Cycle]:
+    """The cycles of `alerts` all of whose pairs are in the graph; open alerts are known to be true."""
+    trusted = {a.cycle for a in alerts if trust_open and a.status is not AlertStatus.RESOLVED}
+    doubtful = {a.cycle for a in alerts} - trusted
+    known = await graph.dependencies.find({pair for cycle in doubtful for pair in pairs_of(cycle)})
+    alive = {pair for pair, rows in known.items() if not all(row.is_stale for row in rows)}
+    return trusted | {cycle for cycle in doubtful if alive.issuperset(pairs_of(cycle))}

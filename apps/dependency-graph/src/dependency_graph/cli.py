@@ -1,0 +1,92 @@
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from api_access import api_keys_app
+from dependency_graph.infrastructure.migrating import migrate as migrate_database
+from dependency_graph.settings import Settings
+from embedded_services import EmbeddedServiceError, local_database
+from observability import configure_logging, share_metrics_between_processes
+
+main = typer.Typer(
+    help="The dependency graph service of Fleet.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataDir = Annotated[
+    Path,
+    typer.Option(
+        help="With no DATABASE_URL: where `fleet up` runs, or else a database is started for the time."
+    ),
+]
+FLEET = Path(".fleet")
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        for fault in error.errors():
+            name = str(fault["loc"][0]).upper()
+            typer.echo(f"Error: {name}: {fault['msg'].removeprefix('Value error, ')}", err=True)
+        raise typer.Exit(2) from None
+
+
+@contextmanager
+def _database_url(data_dir: Path) -> Generator[str]:
+    given = _settings().database_url
+    try:
+        with nullcontext(given) if given else local_database(data_dir) as url:
+            yield url
+    except EmbeddedServiceError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@main.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on, instead of API_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on, instead of API_PORT.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes, instead of API_WORKERS.")] = None,
+    data_dir: DataDir = FLEET,
+) -> None:
+    """Answer requests until SIGTERM or Ctrl-C. A database of its own is migrated first."""
+    import uvicorn
+
+    settings = _settings()
+    workers = workers or settings.api_workers
+    configure_logging(settings.log_level)
+    with _database_url(data_dir) as url, share_metrics_between_processes() if workers > 1 else nullcontext():
+        if settings.database_url is None:
+            migrate_database(url)
+        # Worker processes read their settings from the environment.
+        os.environ["DATABASE_URL"] = url
+        uvicorn.run(
+            "dependency_graph.app:create_app",
+            factory=True,
+            host=host or settings.api_host,
+            port=settings.api_port if port is None else port,
+            workers=workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=8,
+        )
+
+
+@main.command()
+def migrate(data_dir: DataDir = FLEET) -> None:
+    """Bring the database up to date. Safe to run twice, and from many replicas at once."""
+    with _database_url(data_dir) as url:
+        migrate_database(url)
+    typer.echo("The database is up to date.", err=True)
+
+
+main.add_typer(api_keys_app(lambda: _database_url(FLEET)))

@@ -1,0 +1,70 @@
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from api_access import asyncpg_url
+from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
+
+POOL_WAIT_SECONDS = 5
+
+
+class Database:
+    """The one owner of connections to PostgreSQL.
+
+    Both contexts raise GraphUnavailable where the database cannot be reached or goes away, and GraphBusy
+    where no connection is free within 5 s.
+    """
+
+    def __init__(self, url: str, pool_size: int, max_overflow: int) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            asyncpg_url(url),
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_timeout=POOL_WAIT_SECONDS,
+            json_serializer=dumps,
+            connect_args={
+                "timeout": POOL_WAIT_SECONDS,
+                # Compiling a plan takes longer than any of ours runs; timestamps in answers are in UTC.
+                "server_settings": {"jit": "off", "timezone": "UTC", "application_name": "dependency-graph"},
+            },
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection whose every statement sees a snapshot of its own; it saves a round trip for BEGIN."""
+        async with _translated(), self._autocommit.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection in a transaction that is committed at the end, or rolled back on an error."""
+        async with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _translated() -> AsyncGenerator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise GraphBusy from error
+    except (OperationalError, InterfaceError, OSError) as error:
+        raise GraphUnavailable from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise GraphUnavailable from error
+        raise
+
+
+def dumps(value: Any) -> str:
+    """`value` as JSON text for PostgreSQL; raises ValueError for NaN and infinities, which it has not."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -1,0 +1,267 @@
+-- The statements that are too long to stand in code, by name. Rows travel as one JSON text.
+-- {name} stands for the statement of that name.
+
+-- name: find_services
+SELECT service_id, metadata, team, criticality, service_type, discovered
+FROM graph.services
+WHERE service_id = ANY (CAST(:service_ids AS text[]));
+
+-- name: save_services
+-- A row that would not change is left alone, so that the count tells what is new or differs now.
+WITH saved AS (
+    INSERT INTO graph.services AS known
+        (service_id, metadata, team, criticality, service_type, discovered)
+    SELECT service_id, metadata, team, criticality, service_type, discovered
+    FROM json_to_recordset(CAST(:rows AS json)) AS told (
+        service_id text, metadata jsonb, team text, criticality text, service_type text, discovered boolean
+    )
+    ON CONFLICT (service_id) DO UPDATE SET
+        metadata = excluded.metadata, team = excluded.team, criticality = excluded.criticality,
+        service_type = excluded.service_type, discovered = excluded.discovered, updated_at = now()
+    WHERE (known.metadata, known.team, known.criticality, known.service_type, known.discovered)
+        IS DISTINCT FROM
+        (excluded.metadata, excluded.team, excluded.criticality, excluded.service_type, excluded.discovered)
+    RETURNING 1
+)
+SELECT count(*) FROM saved;
+
+-- name: delete_service
+WITH doomed AS (
+    SELECT id FROM graph.services WHERE service_id = :service_id
+), counted AS (
+    SELECT count(*) AS dependencies
+    FROM graph.service_dependencies
+    WHERE source_id IN (SELECT id FROM doomed) OR target_id IN (SELECT id FROM doomed)
+), deleted AS (
+    DELETE FROM graph.services WHERE id IN (SELECT id FROM doomed) RETURNING 1
+)
+SELECT dependencies FROM counted, deleted;
+
+-- name: find_dependencies
+SELECT
+    pair.source, pair.target, known.discovery_source, known.communication_mode, known.criticality,
+    known.protocol, known.timeout_ms, known.retry_config, known.observations,
+    known.first_observed_at, known.last_observed_at, known.is_stale
+FROM json_to_recordset(CAST(:pairs AS json)) AS pair (source text, target text)
+JOIN graph.services AS source ON source.service_id = pair.source
+JOIN graph.services AS target ON target.service_id = pair.target
+JOIN graph.service_dependencies AS known ON known.source_id = source.id AND known.target_id = target.id;
+
+-- name: save_dependencies
+-- Both ends are there already. As for services, an unchanged row is left alone.
+WITH saved AS (
+    INSERT INTO graph.service_dependencies AS known (
+        source_id, target_id, discovery_source, communication_mode, criticality, protocol, timeout_ms,
+        retry_config, observations, confidence_score, first_observed_at, last_observed_at, is_stale
+    )
+    SELECT
+        source.id, target.id, discovery_source, communication_mode, told.criticality, protocol, timeout_ms,
+        retry_config, observations, confidence_score, first_observed_at, last_observed_at, is_stale
+    FROM json_to_recordset(CAST(:rows AS json)) AS told (
+        source text, target text, discovery_source graph.discovery_source, communication_mode text,
+        criticality text, protocol text, timeout_ms integer, retry_config jsonb, observations integer,
+        confidence_score double precision, first_observed_at timestamptz, last_observed_at timestamptz,
+        is_stale boolean
+    )
+    JOIN graph.services AS source ON source.service_id = told.source
+    JOIN graph.services AS target ON target.service_id = told.target
+    ON CONFLICT (source_id, target_id, discovery_source) DO UPDATE SET
+        communication_mode = excluded.communication_mode, criticality = excluded.criticality,
+        protocol = excluded.protocol, timeout_ms = excluded.timeout_ms, retry_config = excluded.retry_config,
+        observations = excluded.observations, confidence_score = excluded.confidence_score,
+        first_observed_at = excluded.first_observed_at, last_observed_at = excluded.last_observed_at,
+        is_stale = excluded.is_stale, updated_at = now()
+    WHERE (
+        known.communication_mode, known.criticality, known.protocol, known.timeout_ms, known.retry_config,
+        known.observations, known.first_observed_at, known.last_observed_at, known.is_stale
+    ) IS DISTINCT FROM (
+        excluded.communication_mode, excluded.criticality, excluded.protocol, excluded.timeout_ms,
+        excluded.retry_config, excluded.observations, excluded.first_observed_at, excluded.last_observed_at,
+        excluded.is_stale
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM saved;
+
+-- name: reachable_pairs
+-- Every cycle through a dependency lies within what can be reached from its target.
+WITH RECURSIVE reached (id) AS (
+    SELECT id FROM graph.services WHERE service_id = ANY (CAST(:service_ids AS text[]))
+    UNION
+    SELECT d.target_id
+    FROM reached
+    JOIN graph.service_dependencies AS d ON d.source_id = reached.id
+    WHERE NOT d.is_stale
+)
+SELECT source.service_id, target.service_id
+FROM reached
+JOIN graph.service_dependencies AS d ON d.source_id = reached.id
+JOIN graph.services AS source ON source.id = d.source_id
+JOIN graph.services AS target ON target.id = d.target_id
+WHERE NOT d.is_stale;
+
+-- name: alerts_through
+SELECT id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at
+FROM graph.circular_dependency_alerts
+WHERE cycle_path ?| CAST(:service_ids AS text[]);
+
+-- name: save_alerts
+INSERT INTO graph.circular_dependency_alerts AS known
+    (id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at)
+SELECT id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at
+FROM json_to_recordset(CAST(:rows AS json)) AS told (
+    id uuid, cycle_path jsonb, status text, detected_at timestamptz, acknowledged_by text,
+    resolution_notes text, resolved_at timestamptz
+)
+ON CONFLICT (id) DO UPDATE SET
+    status = excluded.status, detected_at = excluded.detected_at,
+    acknowledged_by = excluded.acknowledged_by, resolution_notes = excluded.resolution_notes,
+    resolved_at = excluded.resolved_at;
+
+-- name: counts
+(:include_stale OR NOT d.is_stale)
+
+-- name: walkable
+-- The criticality asked for is that of the merged dependency, whose attributes are the foremost source's.
+{counts} AND d.confidence_score >= :min_confidence
+    AND (
+        CAST(:dependency_criticality AS text) IS NULL
+        OR :dependency_criticality = (
+            SELECT other.criticality
+            FROM graph.service_dependencies AS other
+            WHERE other.source_id = d.source_id AND other.target_id = d.target_id
+                AND (:include_stale OR NOT other.is_stale)
+            ORDER BY other.is_stale, other.discovery_source
+            LIMIT 1
+        )
+    )
+
+-- name: wanted
+-- Whether the service at the far end may be walked into; the start always may.
+(
+    (:include_external AND CAST(:service_criticality AS text) IS NULL)
+    OR d.far_id = (SELECT id FROM start)
+    OR EXISTS (
+        SELECT FROM graph.services AS far
+        WHERE far.id = d.far_id
+            AND (:include_external OR far.service_type <> 'external')
+            AND (:service_criticality IS NULL OR far.criticality = :service_criticality)
+    )
+)
+
+-- name: dependencies_of
+-- What a service depends on and what depends on it, to a depth, as the finished answer.
+--
+-- A pair of services has one row for each source that reports it. A row counts if it is fresh enough, so a
+-- pair is walked if one of its counting rows is sure enough, and what is shown of it is merged from all that
+-- count: attributes of the source with the highest priority (the order of the enum; fresh before stale),
+-- traffic of the first that has any, the best confidence, the latest observation.
+--
+-- The walks deduplicate on service and distance; a path array would grow without bound on dense graphs.
+WITH RECURSIVE start AS (
+    SELECT id, service_id FROM graph.services WHERE service_id = :service_id
+),
+downstream (id, distance) AS (
+    SELECT id, 0 FROM start WHERE :walk_downstream
+    UNION
+    SELECT d.far_id, near.distance + 1
+    FROM downstream AS near
+    JOIN (SELECT *, target_id AS far_id FROM graph.service_dependencies) AS d ON d.source_id = near.id
+    WHERE near.distance < :depth AND {walkable} AND {wanted}
+),
+upstream (id, distance) AS (
+    SELECT id, 0 FROM start WHERE :walk_upstream
+    UNION
+    SELECT d.far_id, near.distance + 1
+    FROM upstream AS near
+    JOIN (SELECT *, source_id AS far_id FROM graph.service_dependencies) AS d ON d.target_id = near.id
+    WHERE near.distance < :depth AND {walkable} AND {wanted}
+),
+below AS MATERIALIZED (SELECT id, min(distance) AS distance FROM downstream GROUP BY id),
+above AS MATERIALIZED (SELECT id, min(distance) AS distance FROM upstream GROUP BY id),
+reached AS MATERIALIZED (
+    SELECT id, min(distance) AS distance
+    FROM (SELECT * FROM below UNION ALL SELECT * FROM above) AS both_ways
+    WHERE distance > 0
+    GROUP BY id
+),
+walked AS MATERIALIZED (
+    SELECT d.source_id, d.target_id
+    FROM below AS near
+    JOIN (SELECT *, target_id AS far_id FROM graph.service_dependencies) AS d ON d.source_id = near.id
+    WHERE near.distance < :depth AND {walkable} AND {wanted}
+    UNION
+    SELECT d.source_id, d.target_id
+    FROM above AS near
+    JOIN (SELECT *, source_id AS far_id FROM graph.service_dependencies) AS d ON d.target_id = near.id
+    WHERE near.distance < :depth AND {walkable} AND {wanted}
+),
+kept AS MATERIALIZED (
+    SELECT reached.distance, s.*
+    FROM reached JOIN graph.services AS s ON s.id = reached.id
+    ORDER BY reached.distance, s.service_id
+    LIMIT :most_nodes
+),
+named (id, service_id) AS MATERIALIZED (
+    SELECT id, service_id FROM start UNION ALL SELECT id, service_id FROM kept
+),
+merged AS (
+    SELECT
+        source.service_id AS source, target.service_id AS target,
+        (array_agg(d ORDER BY d.is_stale, d.discovery_source))[1] AS foremost,
+        (array_agg(d ORDER BY d.is_stale, d.discovery_source) FILTER (WHERE d.request_rate IS NOT NULL))[1]
+            AS observed,
+        max(d.confidence_score) AS confidence_score,
+        array_agg(d.discovery_source ORDER BY d.discovery_source) AS discovery_sources,
+        max(d.last_observed_at) AS last_observed_at,
+        bool_and(d.is_stale) AS is_stale
+    FROM walked
+    JOIN named AS source ON source.id = walked.source_id
+    JOIN named AS target ON target.id = walked.target_id
+    JOIN graph.service_dependencies AS d
+        ON d.source_id = walked.source_id AND d.target_id = walked.target_id
+    WHERE {counts}
+    GROUP BY source.service_id, target.service_id
+),
+edges AS (
+    SELECT
+        source, target, (foremost).communication_mode, (foremost).criticality, (foremost).protocol,
+        (foremost).timeout_ms, (foremost).retry_config, confidence_score, (foremost).discovery_source,
+        discovery_sources, (observed).request_rate, (observed).error_rate, (observed).p95_ms,
+        last_observed_at, is_stale
+    FROM merged
+),
+nodes AS (
+    SELECT service_id, id, team, criticality, service_type, metadata, discovered, distance FROM kept
+),
+statistics AS (
+    SELECT
+        (SELECT count(*) FROM kept) AS total_nodes,
+        (SELECT count(*) FROM edges) AS total_edges,
+        (SELECT count(*) FROM above JOIN kept USING (id)) AS upstream_services,
+        (SELECT count(*) FROM below JOIN kept USING (id)) AS downstream_services,
+        (SELECT coalesce(max(distance), 0) FROM kept) AS max_depth_reached,
+        (SELECT count(*) FROM reached) - (SELECT count(*) FROM kept) AS omitted_nodes,
+        (SELECT count(*) FROM walked) - (SELECT count(*) FROM edges) AS omitted_edges
+),
+answer AS (
+    SELECT
+        start.service_id,
+        CAST(:direction AS text) AS direction,
+        CAST(:depth AS integer) AS depth,
+        generation.value AS generation,
+        (SELECT coalesce(json_agg(nodes ORDER BY distance, service_id), '[]') FROM nodes) AS nodes,
+        (SELECT coalesce(json_agg(edges ORDER BY source, target), '[]') FROM edges) AS edges,
+        (
+            SELECT CASE
+                WHEN omitted_nodes > 0 THEN row_to_json(statistics)
+                ELSE (SELECT row_to_json(whole) FROM (SELECT
+                    total_nodes, total_edges, upstream_services, downstream_services, max_depth_reached
+                ) AS whole)
+            END
+            FROM statistics
+        ) AS statistics,
+        (SELECT omitted_nodes > 0 FROM statistics) AS truncated
+    FROM start, graph.generation
+)
+SELECT generation, CAST(row_to_json(answer) AS text) AS body FROM answer;

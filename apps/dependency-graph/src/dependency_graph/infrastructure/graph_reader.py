@@ -1,0 +1,92 @@
+import asyncio
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_
+
+from dependency_graph.application.queries import (
+    AlertView,
+    DependencyQuery,
+    GraphAnswer,
+    ServiceFilter,
+    ServiceView,
+)
+from dependency_graph.infrastructure.database import Database
+from dependency_graph.infrastructure.statements import statement
+from dependency_graph.infrastructure.tables import alerts, generation, services
+
+
+class PostgresReader:
+    """Reads straight from the tables; see the port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._turn = asyncio.Lock()
+        self._next_generation: asyncio.Task[int] | None = None
+
+    async def generation(self) -> int:
+        # Calls that come while a round trip is under way share the next one, which starts after them all:
+        # so each sees every earlier write, and a hundred readers cost what two do.
+        if self._next_generation is None:
+            self._next_generation = asyncio.create_task(self._read_generation())
+        return await asyncio.shield(self._next_generation)
+
+    async def _read_generation(self) -> int:
+        async with self._turn:
+            self._next_generation = None
+            async with self._database.read() as connection:
+                return (await connection.execute(select(generation.c.value))).scalar_one()
+
+    async def dependencies(self, query: DependencyQuery) -> GraphAnswer | None:
+        parameters = {
+            "service_id": query.service_id,
+            "direction": query.direction,
+            "walk_downstream": query.direction != "upstream",
+            "walk_upstream": query.direction != "downstream",
+            "depth": query.depth,
+            "include_stale": query.include_stale,
+            "include_external": query.include_external,
+            "min_confidence": query.min_confidence,
+            "dependency_criticality": query.dependency_criticality,
+            "service_criticality": query.service_criticality,
+            "most_nodes": query.limit,
+        }
+        async with self._database.read() as connection:
+            row = (await connection.execute(statement("dependencies_of"), parameters)).one_or_none()
+        return None if row is None else GraphAnswer(row.generation, row.body.encode())
+
+    async def service(self, service_id: str) -> ServiceView | None:
+        found = await self._rows(_service_views().where(services.c.service_id == service_id))
+        return ServiceView(**found[0]) if found else None
+
+    async def services(self, wanted: ServiceFilter, after: str, limit: int) -> Sequence[ServiceView]:
+        query = _service_views().where(services.c.service_id > after).order_by(services.c.service_id)
+        for column in ("team", "criticality", "discovered"):
+            if (value := getattr(wanted, column)) is not None:
+                query = query.where(services.c[column] == value)
+        if wanted.text is not None:
+            query = query.where(services.c.service_id.icontains(wanted.text, autoescape=True))
+        return [ServiceView(**row) for row in await self._rows(query.limit(limit))]
+
+    async def alerts(self, status: str | None, after: UUID | None, limit: int) -> Sequence[AlertView]:
+        query = select(alerts).with_only_columns(
+            alerts.c.id.label("alert_id"), *[column for column in alerts.c if column.name != "id"]
+        )
+        if status is not None:
+            query = query.where(alerts.c.status == status)
+        place = tuple_(alerts.c.detected_at, alerts.c.id)
+        if after is not None:
+            last = alerts.alias()
+            query = query.where(place < select(last.c.detected_at, last.c.id).where(last.c.id == after))
+        query = query.order_by(alerts.c.detected_at.desc(), alerts.c.id.desc()).limit(limit)
+        return [AlertView(**row) for row in await self._rows(query)]
+
+    async def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        async with self._database.read() as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def _service_views() -> Select[Any]:
+    return select(*[services.c[field.name] for field in fields(ServiceView)])

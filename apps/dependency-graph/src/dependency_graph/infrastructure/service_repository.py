@@ -1,0 +1,38 @@
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dependency_graph.domain.service import Criticality, Service, ServiceType
+from dependency_graph.infrastructure.database import dumps
+from dependency_graph.infrastructure.statements import statement
+
+
+class PostgresServices:
+    """Services inside one transaction; see the port."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, service_ids: Collection[str]) -> Mapping[str, Service]:
+        rows = await self._connection.execute(statement("find_services"), {"service_ids": list(service_ids)})
+        return {row["service_id"]: _service(row) for row in rows.mappings()}
+
+    async def save(self, services: Collection[Service]) -> int:
+        rows = dumps([asdict(service) for service in services])
+        return await self._connection.scalar(statement("save_services"), {"rows": rows}) or 0
+
+    async def delete(self, service_id: str) -> int | None:
+        return await self._connection.scalar(statement("delete_service"), {"service_id": service_id})
+
+
+def _service(row: RowMapping) -> Service:
+    return Service(
+        row["service_id"],
+        row["metadata"],
+        row["team"],
+        Criticality(row["criticality"]),
+        ServiceType(row["service_type"]),
+        row["discovered"],
+    )
