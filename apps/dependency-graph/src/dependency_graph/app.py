@@ -20,6 +20,7 @@ from api_access import (
     TokenBuckets,
 )
 from dependency_graph.api import circular_dependencies, dependencies, health, ingest, services
+from dependency_graph.api.answer_cache import AnswerCache
 from dependency_graph.api.access_policy import access_policy
 from dependency_graph.api.problems import PROBLEMS
 from dependency_graph.api.service_id import RawPath
@@ -65,7 +66,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         await database.close()
 
     guarded = AccessMiddleware(
-        _routes(lifespan),
+        AnswerCache(_routes(lifespan)),
         authenticator=authenticator,
         buckets=buckets,
         policy=access_policy,

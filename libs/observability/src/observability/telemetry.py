@@ -11,7 +11,7 @@ from observability.metrics import request_seconds, requests_total
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-_log: structlog.stdlib.BoundLogger = structlog.get_logger("http")
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class TelemetryMiddleware:
@@ -60,10 +60,8 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     route = _route(scope)
     requests_total.labels(method, route, status).inc()
     request_seconds.labels(method, route).observe(seconds)
-    level = "warning" if status >= 500 else "info"  # noqa: PLR2004  # server errors
-    getattr(_log, level)(
-        "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 2)
-    )
+    log = _log.warning if status >= 500 else _log.info  # noqa: PLR2004  # server errors
+    log("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 2))
 
 
 def _route(scope: Scope) -> str:

@@ -15,7 +15,7 @@ _DEPENDENCY_CRITICALITIES = ("hard", "soft", "degraded")
 DependencyOrServiceCriticality = Literal["hard", "soft", "degraded", "critical", "high", "medium", "low"]
 
 
-def dependency_query(
+async def dependency_query(
     service_id: ServiceId,
     direction: Annotated[
         Direction, Query(description="downstream: what it needs; upstream: what needs it")

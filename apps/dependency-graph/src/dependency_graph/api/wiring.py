@@ -1,4 +1,7 @@
-"""What routes are given: the whole of dependency injection."""
+"""What routes are given: the whole of dependency injection.
+
+The functions are coroutines, as FastAPI runs others in a thread.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -34,19 +37,19 @@ class Resources:
     missing: Callable[[], Awaitable[list[str]]]
 
 
-def resources(request: Request) -> Resources:
+async def resources(request: Request) -> Resources:
     return request.state.resources
 
 
-def reader(request: Request) -> GraphReader:
+async def reader(request: Request) -> GraphReader:
     return request.state.resources.reader
 
 
-def principal(request: Request) -> Principal:
+async def principal(request: Request) -> Principal:
     return request.state.principal
 
 
-def now() -> datetime:
+async def now() -> datetime:
     return datetime.now(UTC)
 
 
