@@ -84,7 +84,7 @@ async def test_an_alert_resolved_by_hand_reopens_when_an_ingest_touches_its_cycl
 
 async def test_a_resolved_alert_whose_cycle_is_gone_stays_resolved(graph: MemoryGraph) -> None:
     await ingest(batch("ab", "ba"), graph, NOON)
-    del graph.known_dependencies[[key for key in graph.known_dependencies if key[0] == ("b", "a")][0]]
+    del graph.known_dependencies[next(key for key in graph.known_dependencies if key[0] == ("b", "a"))]
     await _resolve_by_hand(graph, ("a", "b", "a"))
     assert _cycles(await ingest(batch("ab"), graph, later())) == {}
     assert _statuses(graph) == {"aba": "resolved"}

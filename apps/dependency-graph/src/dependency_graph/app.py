@@ -8,7 +8,7 @@ from typing import TypedDict
 from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Lifespan
 
 from api_access import (
     AccessMiddleware,
@@ -17,11 +17,11 @@ from api_access import (
     KeyStore,
     MemoryBuckets,
     RedisBuckets,
-    TokenBuckets,
 )
 from dependency_graph.api import circular_dependencies, dependencies, health, ingest, services
-from dependency_graph.api.answer_cache import AnswerCache
 from dependency_graph.api.access_policy import access_policy
+from dependency_graph.api.answer_cache import AnswerCache
+from dependency_graph.api.body_limit import BodyLimit
 from dependency_graph.api.problems import PROBLEMS
 from dependency_graph.api.service_id import RawPath
 from dependency_graph.api.wiring import Resources
@@ -33,8 +33,6 @@ from dependency_graph.settings import Settings
 from embedded_services import die_with_parent
 from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
 from problem_details import install_problem_handlers
-
-LARGEST_BODY = 10 * 1024 * 1024
 
 
 class State(TypedDict):
@@ -50,7 +48,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     if settings.database_url is None:
         raise ValueError("DATABASE_URL is not set; `dependency-graph serve` starts a database of its own")
     database = Database(settings.database_url, settings.db_pool_size, settings.db_max_overflow)
-    buckets = _buckets(settings.redis_url)
+    shared = RedisBuckets.connect(settings.redis_url, "dependency-graph") if settings.redis_url else None
+    buckets = FallbackBuckets(shared, MemoryBuckets()) if shared else MemoryBuckets()
     authenticator = Authenticator(KeyStore(database.engine), buckets)
 
     @asynccontextmanager
@@ -64,9 +63,11 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         )
         await authenticator.stop()
         await database.close()
+        if shared:
+            await shared.close()
 
     guarded = AccessMiddleware(
-        AnswerCache(_routes(lifespan)),
+        BodyLimit(AnswerCache(_routes(lifespan))),
         authenticator=authenticator,
         buckets=buckets,
         policy=access_policy,
@@ -75,20 +76,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     return TelemetryMiddleware(RawPath(guarded))
 
 
-def _buckets(redis_url: str | None) -> TokenBuckets:
-    if redis_url is None:
-        return MemoryBuckets()
-    return FallbackBuckets(RedisBuckets.connect(redis_url), MemoryBuckets())
-
-
-def _routes(lifespan: object) -> FastAPI:
+def _routes(lifespan: Lifespan[FastAPI]) -> FastAPI:
     app = FastAPIOffline(
         title="Fleet: dependency graph",
         version="0.1.0",
         description="What every service depends on, and what breaks when it fails.",
         lifespan=lifespan,
         redirect_slashes=False,
-        max_body_size=LARGEST_BODY,
         swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True},
     )
     install_problem_handlers(app, PROBLEMS)

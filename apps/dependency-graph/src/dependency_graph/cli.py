@@ -89,4 +89,4 @@ def migrate(data_dir: DataDir = FLEET) -> None:
     typer.echo("The database is up to date.", err=True)
 
 
-main.add_typer(api_keys_app(lambda: _database_url(FLEET)))
+main.add_typer(api_keys_app(_database_url))

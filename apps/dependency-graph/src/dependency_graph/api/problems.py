@@ -1,5 +1,6 @@
 """The one table from what can be wrong to how it is answered."""
 
+from dependency_graph.api.body_limit import TOO_LARGE, ContentTooLarge
 from dependency_graph.domain import errors
 from problem_details import ProblemKind
 
@@ -10,6 +11,7 @@ PROBLEMS: dict[type[Exception], ProblemKind] = {
     errors.AlertNotFound: ProblemKind(404, "alert-not-found", "Alert not found"),
     errors.IdempotencyKeyReused: ProblemKind(422, "idempotency-key-reused", "Idempotency-Key reused"),
     errors.IngestInProgress: ProblemKind(409, "ingest-in-progress", "Ingest in progress", headers=_SOON),
+    ContentTooLarge: TOO_LARGE,
     errors.GraphUnavailable: ProblemKind(503, "database-unavailable", "Database unavailable", headers=_SOON),
     errors.GraphBusy: ProblemKind(503, "database-busy", "Database busy", headers=_SOON),
 }

@@ -1,0 +1,78 @@
+from collections.abc import AsyncGenerator, Callable, Generator
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from httpx import ASGITransport
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.types import ASGIApp
+
+from api_access import KeyStore, asyncpg_url
+from dependency_graph.app import create_app
+from dependency_graph.infrastructure.database import Database
+from dependency_graph.infrastructure.migrating import migrate
+from dependency_graph.settings import Settings
+
+
+async def make_key(database_url: str, *scopes: str, name: str = "tests") -> str:
+    engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
+    token, _ = await KeyStore(engine).create(name, scopes, {}, None)
+    return token
+
+
+@pytest.fixture(scope="session")
+def migrated_database(create_database: Callable[..., str]) -> str:
+    """A database to copy; nobody may be connected to it."""
+    url = create_database()
+    migrate(url)
+    return url
+
+
+@pytest.fixture
+def database_url(
+    create_database: Callable[..., str], drop_database: Callable[[str], None], migrated_database: str
+) -> Generator[str]:
+    url = create_database(template=migrated_database)
+    yield url
+    drop_database(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    database = Database(database_url, 2, 0)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings.model_validate(
+        {
+            "database_url": database_url,
+            "redis_url": None,
+            "rate_limit_ingestion": "100000/min",
+            "rate_limit_query": "100000/min",
+        }
+    )
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncGenerator[ASGIApp]:
+    async with LifespanManager(create_app(settings)) as manager:
+        yield manager.app
+
+
+@pytest.fixture
+async def stranger(app: ASGIApp) -> AsyncGenerator[httpx.AsyncClient]:
+    """A client without a key."""
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://graph/api/v1") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(stranger: httpx.AsyncClient, database_url: str) -> httpx.AsyncClient:
+    """A client that may do everything."""
+    stranger.headers["Authorization"] = f"Bearer {await make_key(database_url, 'read', 'write', 'admin')}"
+    return stranger

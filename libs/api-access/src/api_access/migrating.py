@@ -1,0 +1,80 @@
+import asyncio
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, NullPool, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.schema import CreateSchema
+
+from api_access.database_url import asyncpg_url
+
+
+class Migrations:
+    """The Alembic migrations of one schema, with their version table in that schema.
+
+    `script_location` holds `env.py` and `versions/`, and travels inside a package. `lock` is the number of the
+    PostgreSQL advisory lock under which they run, one for each schema, so that any number of replicas may
+    upgrade at once. A run is one transaction: it is done whole or not at all.
+    """
+
+    def __init__(self, script_location: Path, schema: str, lock: int) -> None:
+        self._script_location = script_location
+        self._schema = schema
+        self._lock = lock
+
+    def upgrade(self, url: str, revision: str = "head") -> None:
+        """Bring the database at `url` up to `revision`. Blocks; where a loop runs, call it in a thread."""
+        asyncio.run(self._run(url, command.upgrade, revision))
+
+    def downgrade(self, url: str, revision: str) -> None:
+        """Take the database at `url` back to `revision`, or to nothing with `base`. Blocks as `upgrade`."""
+        asyncio.run(self._run(url, command.downgrade, revision))
+
+    async def pending(self, connection: AsyncConnection) -> bool:
+        """Whether `upgrade` has work to do.
+
+        False for a database ahead of this code: in a rolling deployment the old replicas stay ready.
+        """
+        current = await connection.run_sync(self._current)
+        return current is None or current in self._outdated
+
+    @cached_property
+    def _outdated(self) -> set[str]:
+        scripts = ScriptDirectory.from_config(self._config(None))
+        return {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
+
+    def _current(self, connection: Connection) -> str | None:
+        options = {"version_table_schema": self._schema}
+        return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+    async def _run(self, url: str, action: Callable[[Config, str], None], revision: str) -> None:
+        engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+        async with engine.begin() as connection:
+            await connection.execute(select(func.pg_advisory_xact_lock(self._lock)))
+            # CREATE SCHEMA IF NOT EXISTS wants the right to create even where the schema is there already.
+            if await connection.scalar(select(func.to_regnamespace(self._schema))) is None:
+                await connection.execute(CreateSchema(self._schema))
+            await connection.run_sync(lambda sync: action(self._config(sync), revision))
+
+    def _config(self, connection: Connection | None) -> Config:
+        config = Config(attributes={"connection": connection, "schema": self._schema})
+        config.set_main_option("script_location", str(self._script_location).replace("%", "%%"))
+        return config
+
+
+ACCESS_MIGRATIONS = Migrations(Path(__file__).parent / "migrations", schema="access", lock=0x666C_6565_7401)
+
+
+def migrate(url: str) -> None:
+    """Bring the schema `access` of the database at `url` up to date; safe from many replicas at once."""
+    ACCESS_MIGRATIONS.upgrade(url)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the schema `access` back to `revision`; `base` drops every key."""
+    ACCESS_MIGRATIONS.downgrade(url, revision)
