@@ -3,22 +3,14 @@ from collections.abc import AsyncGenerator, Callable, Generator
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
+from factories import make_key
 from httpx import ASGITransport
-from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.types import ASGIApp
 
-from api_access import KeyStore, asyncpg_url
 from dependency_graph.app import create_app
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.migrating import migrate
 from dependency_graph.settings import Settings
-
-
-async def make_key(database_url: str, *scopes: str, name: str = "tests") -> str:
-    engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
-    token, _ = await KeyStore(engine).create(name, scopes, {}, None)
-    return token
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,13 @@
 """One factory for each noun."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from api_access import KeyStore, asyncpg_url
 from dependency_graph.application.ingest import Batch, Edge, Node
 from dependency_graph.domain.dependency import Attributes, DependencyCriticality, DiscoverySource, Pair
 
@@ -15,7 +20,7 @@ def later(hours: float = 1) -> datetime:
 
 def batch(
     *pairs: str | Pair,
-    nodes: dict[str, dict[str, Any] | None] | None = None,
+    nodes: Mapping[str, Mapping[str, Any] | None] | None = None,
     source: DiscoverySource = DiscoverySource.MANUAL,
     at: datetime = NOON,
     criticality: DependencyCriticality = DependencyCriticality.HARD,
@@ -27,7 +32,7 @@ def batch(
 
 def body(
     *pairs: str | Pair,
-    nodes: dict[str, dict[str, Any] | None] | None = None,
+    nodes: Mapping[str, Mapping[str, Any] | None] | None = None,
     source: str = "manual",
     at: datetime = NOON,
     **attributes: Any,
@@ -39,3 +44,10 @@ def body(
     ]
     edges = [{"source": pair[0], "target": pair[1], "attributes": attributes} for pair in pairs]
     return {"source": source, "timestamp": at.isoformat(), "nodes": told, "edges": edges}
+
+
+async def make_key(database_url: str, *scopes: str, name: str = "tests") -> str:
+    """A new API key in the database, and its secret."""
+    engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
+    token, _ = await KeyStore(engine).create(name, scopes, {}, None)
+    return token

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
-from fastapi import APIRouter, FastAPI, Security
+from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Lifespan
@@ -43,8 +43,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     """The service as an ASGI app; `settings` come from the environment unless given, and name a database."""
     settings = settings or Settings()
     configure_logging(settings.log_level)
-    if multiprocessing.parent_process():
-        die_with_parent()
+    if parent := multiprocessing.parent_process():
+        die_with_parent(parent.pid)
     if settings.database_url is None:
         raise ValueError("DATABASE_URL is not set; `dependency-graph serve` starts a database of its own")
     database = Database(settings.database_url, settings.db_pool_size, settings.db_max_overflow)
@@ -91,11 +91,9 @@ def _routes(lifespan: Lifespan[FastAPI]) -> FastAPI:
         Security(HTTPBearer(auto_error=False, description="An API key: `dependency-graph api-keys create`")),
         Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
     ]
-    api = APIRouter(prefix="/api/v1", dependencies=keys)
     # Sub-routes of a service come before the service itself, whose id may hold anything.
     for part in (ingest, dependencies, services, circular_dependencies):
-        api.include_router(part.router)
-    app.include_router(api)
+        app.include_router(part.router, dependencies=keys)
     app.include_router(health.router)
     app.add_route("/metrics", metrics_endpoint, include_in_schema=False)
     return app

@@ -65,5 +65,6 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
 
 
 def _route(scope: Scope) -> str:
+    """The template of the route that was found, without the types of its parameters."""
     route: Any = scope.get("route")
-    return getattr(route, "path", None) or "unmatched"
+    return getattr(route, "path_format", None) or "unmatched"

@@ -5,14 +5,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from dependency_graph.api.cursor import IdCursor, PageSize, encode_cursor
-from dependency_graph.api.schemas import Name, Told
+from dependency_graph.api.schemas import Name, Notes, Told
 from dependency_graph.api.strict_json import StrictRoute
-from dependency_graph.api.wiring import Caller, Now, Reader, Service
+from dependency_graph.api.wiring import API, Caller, Now, Reader, Service
 from dependency_graph.application.queries import AlertView
 from dependency_graph.application.review_alert import review_alert
 from dependency_graph.domain.cycle import AlertStatus
 
-router = APIRouter(route_class=StrictRoute, tags=["circular dependencies"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["circular dependencies"])
 
 
 class AlertPage(BaseModel):
@@ -25,7 +25,7 @@ class ReviewTold(Told):
 
     status: Annotated[AlertStatus, Field(strict=False)]
     acknowledged_by: Name | None = None
-    resolution_notes: Annotated[Name, Field(max_length=4000)] | None = None
+    resolution_notes: Notes | None = None
 
 
 @router.get("/circular-dependencies", summary="List circular dependencies")

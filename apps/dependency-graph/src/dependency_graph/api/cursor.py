@@ -23,7 +23,7 @@ def _decode(cursor: str | None) -> str | None:
     return last
 
 
-_behind = Query(max_length=1500, description="`next_cursor` of the page before")
+_behind = Query(description="`next_cursor` of the page before")
 
 TextCursor = Annotated[str | None, BeforeValidator(_decode), _behind]
 IdCursor = Annotated[UUID | None, BeforeValidator(_decode), _behind]

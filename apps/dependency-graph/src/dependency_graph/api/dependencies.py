@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from dependency_graph.api.service_id import ServiceId
-from dependency_graph.api.wiring import Reader
+from dependency_graph.api.wiring import API, Reader
 from dependency_graph.application.queries import DependencyQuery, Direction
 from dependency_graph.domain.errors import ServiceNotFound
 
-router = APIRouter()
+router = APIRouter(prefix=API)
 
 _DEPENDENCY_CRITICALITIES = ("hard", "soft", "degraded")
 

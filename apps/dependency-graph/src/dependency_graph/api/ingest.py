@@ -8,11 +8,11 @@ from pydantic import BaseModel
 
 from dependency_graph.api.schemas import BatchTold
 from dependency_graph.api.strict_json import StrictRoute
-from dependency_graph.api.wiring import Caller, Now, Service
+from dependency_graph.api.wiring import API, Caller, Now, Service
 from dependency_graph.application.ingest import Ingested, ingest
 from dependency_graph.application.ingest_once import Repeatable, answer_once
 
-router = APIRouter(route_class=StrictRoute)
+router = APIRouter(prefix=API, route_class=StrictRoute)
 
 
 class EndsAnswer(BaseModel):

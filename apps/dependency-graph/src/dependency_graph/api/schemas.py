@@ -86,6 +86,8 @@ Ident = Annotated[
     Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$"}),
 ]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_no_nul)]
+Notes = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_no_nul)]
+Protocol = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_no_nul)]
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
@@ -121,7 +123,7 @@ class NodeTold(Told):
 class AttributesTold(Told):
     communication_mode: Annotated[CommunicationMode, Field(strict=False)] = CommunicationMode.SYNC
     criticality: Annotated[DependencyCriticality, Field(strict=False)] = DependencyCriticality.HARD
-    protocol: Annotated[Name, Field(max_length=64)] | None = None
+    protocol: Protocol | None = None
     timeout_ms: Annotated[int, Field(ge=0, le=_LONGEST_TIMEOUT_MS)] | None = None
     retry_config: JsonObject | None = None
 

@@ -7,7 +7,7 @@ from dependency_graph.api.cursor import PageSize, TextCursor, encode_cursor
 from dependency_graph.api.schemas import Metadata, Name, Told
 from dependency_graph.api.service_id import ServiceId
 from dependency_graph.api.strict_json import StrictRoute
-from dependency_graph.api.wiring import Now, Reader, Service
+from dependency_graph.api.wiring import API, Now, Reader, Service
 from dependency_graph.application import queries
 from dependency_graph.application.delete_service import delete_service
 from dependency_graph.application.put_service import put_service
@@ -16,7 +16,7 @@ from dependency_graph.domain import service as domain
 from dependency_graph.domain.errors import ServiceNotFound
 from dependency_graph.domain.service import Criticality
 
-router = APIRouter(route_class=StrictRoute, tags=["services"])
+router = APIRouter(prefix=API, route_class=StrictRoute, tags=["services"])
 
 _ONE = "/services/{service_id:service_id}"
 

@@ -16,6 +16,8 @@ from dependency_graph.application.ingest_once import Answers
 from dependency_graph.application.ports import Graph
 from dependency_graph.application.queries import GraphReader
 
+API = "/api/v1"
+
 
 class WritableGraph(Graph, Protocol):
     """The graph inside one transaction, with the answers stored in it."""

@@ -105,6 +105,19 @@ SELECT id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, r
 FROM graph.circular_dependency_alerts
 WHERE cycle_path ?| CAST(:service_ids AS text[]);
 
+-- name: list_alerts
+SELECT id AS alert_id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at
+FROM graph.circular_dependency_alerts
+WHERE (CAST(:status AS text) IS NULL OR status = :status)
+    AND (
+        CAST(:after AS uuid) IS NULL
+        OR (detected_at, id) < (
+            SELECT detected_at, id FROM graph.circular_dependency_alerts WHERE id = :after
+        )
+    )
+ORDER BY detected_at DESC, id DESC
+LIMIT :most;
+
 -- name: save_alerts
 INSERT INTO graph.circular_dependency_alerts AS known
     (id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at)

@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, select
 
 from dependency_graph.application.queries import (
     AlertView,
@@ -15,7 +15,7 @@ from dependency_graph.application.queries import (
 )
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.statements import statement
-from dependency_graph.infrastructure.tables import alerts, generation, services
+from dependency_graph.infrastructure.tables import generation, services
 
 
 class PostgresReader:
@@ -71,17 +71,10 @@ class PostgresReader:
         return [ServiceView(**row) for row in await self._rows(query.limit(limit))]
 
     async def alerts(self, status: str | None, after: UUID | None, limit: int) -> Sequence[AlertView]:
-        query = select(alerts).with_only_columns(
-            alerts.c.id.label("alert_id"), *[column for column in alerts.c if column.name != "id"]
-        )
-        if status is not None:
-            query = query.where(alerts.c.status == status)
-        place = tuple_(alerts.c.detected_at, alerts.c.id)
-        if after is not None:
-            last = alerts.alias()
-            query = query.where(place < select(last.c.detected_at, last.c.id).where(last.c.id == after))
-        query = query.order_by(alerts.c.detected_at.desc(), alerts.c.id.desc()).limit(limit)
-        return [AlertView(**row) for row in await self._rows(query)]
+        parameters = {"status": status, "after": after, "most": limit}
+        async with self._database.read() as connection:
+            rows = await connection.execute(statement("list_alerts"), parameters)
+            return [AlertView(**row) for row in rows.mappings()]
 
     async def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
         async with self._database.read() as connection:
