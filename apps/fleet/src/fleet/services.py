@@ -1,0 +1,42 @@
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of Fleet, run as `python -m <module>` with the commands serve, migrate and api-keys.
+
+    It takes its settings from the environment, and answers `ready_path` with 200 once it can work.
+    """
+
+    name: str
+    title: str
+    module: str
+    port: int
+    """The default of its option `--<name>-port`."""
+    ready_path: str
+    docs_path: str
+    guarded_path: str
+    """Answers 200 to a key with the scope read, and 401 to one that is not good."""
+
+    @property
+    def port_option(self) -> str:
+        return f"--{self.name}-port"
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line that does `arguments`; -P keeps modules of the current folder out of its way."""
+        return [sys.executable, "-P", "-m", self.module, *arguments]
+
+
+GRAPH = Service(
+    name="graph",
+    title="dependency graph",
+    module="dependency_graph",
+    port=8000,
+    ready_path="/readyz",
+    docs_path="/docs",
+    guarded_path="/api/v1/services",
+)
+
+SERVICES = {service.name: service for service in (GRAPH,)}
+"""What there is to start, by name and in the order of starting."""

@@ -1,0 +1,241 @@
+"""The whole of `fleet up`, run as users do."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from embedded_services import local_database
+
+Eventually = Callable[[Callable[[], bool]], None]
+INGEST = "/api/v1/services/dependencies"
+NO_STORES_GIVEN = {"DATABASE_URL": "", "REDIS_URL": ""}
+STOPPED_WITHIN_SECONDS = 15
+
+
+class RunningFleet:
+    """A real `fleet up`, in a process group of its own, and all processes that descend from it."""
+
+    def __init__(
+        self,
+        output: Path,
+        data_dir: Path,
+        options: Sequence[str],
+        environment: Mapping[str, str],
+        wait: Eventually,
+    ) -> None:
+        self.data_dir = data_dir
+        self._eventually = wait
+        self._output = output
+        self._seen: set[psutil.Process] = set()
+        command = [sys.executable, "-m", "fleet", "up", "--graph-port", "0", "--data-dir", str(data_dir)]
+        with output.open("wb") as file:
+            self._process = subprocess.Popen(
+                [*command, *options],
+                env={**os.environ, **NO_STORES_GIVEN, **environment},
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def wait_until_up(self, words: str = "Ctrl-C stops everything") -> None:
+        self._eventually(lambda: words in self.output or self._process.poll() is not None)
+        assert self._process.poll() is None, self.output
+        self.look()
+
+    def look(self) -> set[psutil.Process]:
+        """The processes below it, which `is_gone` looks for later."""
+        self._seen |= set(psutil.Process(self._process.pid).children(recursive=True))
+        return self._seen
+
+    def press_ctrl_c(self) -> None:
+        os.killpg(self._process.pid, signal.SIGINT)
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def exit_code(self) -> int:
+        return self._process.wait(STOPPED_WITHIN_SECONDS)
+
+    def is_gone(self) -> bool:
+        return not any(map(is_alive, self._seen))
+
+    def end(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOPPED_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+StartFleet = Callable[..., RunningFleet]
+
+
+def fleets(folder: Path, wait: Eventually) -> Generator[StartFleet]:
+    started: list[RunningFleet] = []
+
+    def start(
+        *options: str, data_dir: Path = folder / "fleet", environment: Mapping[str, str] | None = None
+    ) -> RunningFleet:
+        output = folder / f"output-{len(started)}"
+        started.append(RunningFleet(output, data_dir, options, environment or {}, wait))
+        return started[-1]
+
+    yield start
+    for fleet in started:
+        fleet.end()
+
+
+@pytest.fixture
+def start_fleet(tmp_path: Path, eventually: Eventually) -> Generator[StartFleet]:
+    """Start `fleet up` with these options on any free port; it is stopped after the test."""
+    yield from fleets(tmp_path, eventually)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory, eventually: Eventually) -> Generator[RunningFleet]:
+    """A fleet with the sample in it, up for all tests of a module."""
+    for start in fleets(tmp_path_factory.mktemp("sample"), eventually):
+        fleet = start("--sample")
+        fleet.wait_until_up()
+        yield fleet
+
+
+def client_of(data_dir: Path) -> httpx.Client:
+    """A client that knows no more than the data folder tells."""
+    url = json.loads((data_dir / "endpoints.json").read_text())["graph"]
+    key = (data_dir / "api-key").read_text().strip()
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+
+
+def test_the_sample_is_shown_as_a_tree_of_what_the_checkout_depends_on(sample: RunningFleet) -> None:
+    tree = sample.output[sample.output.index("checkoutservice") :]
+    for service in ("payment", "shipping", "cart", "currency", "frauddetection", "email", "productcatalog"):
+        assert f"── {service}service (" in tree
+    assert "│   └── flagd (grpc, soft)" in tree
+    assert "    └── quoteservice (http, hard)" in tree
+    assert "Warning: 12 edges from a service to itself were left out\n" in sample.output
+
+
+def test_output_that_goes_to_no_terminal_is_plain_text(sample: RunningFleet) -> None:
+    assert sample.output.replace("\n", "").isprintable()
+
+
+def test_the_screen_shows_urls_health_the_key_and_a_request_to_paste(sample: RunningFleet) -> None:
+    key = (sample.data_dir / "api-key").read_text().strip()
+    url = json.loads((sample.data_dir / "endpoints.json").read_text())["graph"]
+    assert f"Swagger UI: {url}/docs\n" in sample.output
+    assert f"API key:    {key} " in sample.output
+    assert f'curl -H "Authorization: Bearer $(cat {sample.data_dir}/api-key)" {url}/api/v1/' in sample.output
+    for name in ("graph", "PostgreSQL", "Valkey"):
+        assert any(line.split()[0::2] == [name, "ready"] for line in sample.output.splitlines())
+
+
+def test_what_the_data_folder_tells_is_for_its_owner_and_right(sample: RunningFleet) -> None:
+    files = ("api-key", "database-url", "endpoints.json")
+    assert {stat.S_IMODE((sample.data_dir / name).stat().st_mode) for name in files} == {0o600}
+    assert sample.data_dir.stat().st_mode & 0o066 == 0
+    with client_of(sample.data_dir) as client:
+        assert client.get("/readyz").status_code == 200
+    with local_database(sample.data_dir) as url:
+        assert url == (sample.data_dir / "database-url").read_text().strip()
+
+
+def test_the_key_may_read_write_and_often(sample: RunningFleet) -> None:
+    with client_of(sample.data_dir) as client:
+        body = {"source": "manual", "timestamp": "2026-02-14T10:00:00Z"}
+        assert client.post(INGEST, json=body).status_code == 202
+        answer = client.get("/api/v1/services/checkoutservice/dependencies")
+    assert answer.status_code == 200
+    assert "6000" in answer.headers["RateLimit-Policy"]
+
+
+def test_a_second_start_on_the_folder_is_refused_and_the_first_one_is_unharmed(
+    sample: RunningFleet, start_fleet: StartFleet
+) -> None:
+    second = start_fleet(data_dir=sample.data_dir)
+    assert second.exit_code() == 1
+    assert f"The data folder {sample.data_dir} is in use by process" in second.output
+    with client_of(sample.data_dir) as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_after_kill_9_nothing_runs_and_after_ctrl_c_twice_neither_and_what_was_acknowledged_stays(
+    start_fleet: StartFleet, eventually: Eventually
+) -> None:
+    killed = start_fleet("--sample", environment={"API_WORKERS": "2"})
+    killed.wait_until_up()
+    edge = {"source": "checkoutservice", "target": "loyalty"}
+    with client_of(killed.data_dir) as client:
+        body = {"source": "manual", "timestamp": "2026-02-14T10:00:00Z", "edges": [edge]}
+        assert client.post(INGEST, json=body).status_code == 202
+    key = (killed.data_dir / "api-key").read_text()
+    assert {"postgres", "valkey-server"} < {process.name() for process in killed.look()}
+    killed.send(signal.SIGKILL)
+    assert killed.exit_code() == -signal.SIGKILL
+    eventually(killed.is_gone)
+
+    again = start_fleet("--sample")
+    again.wait_until_up()
+    assert "loyalty (hard)" in again.output
+    assert (again.data_dir / "api-key").read_text() == key
+    again.press_ctrl_c()
+    again.press_ctrl_c()
+    assert again.exit_code() == 0
+    assert again.is_gone()
+    left = {path.name for path in again.data_dir.iterdir()}
+    assert left == {"api-key", "lock", "logs", "logs.previous", "postgres", "valkey"}
+
+
+def test_a_graph_service_that_dies_takes_everything_down_and_is_named(start_fleet: StartFleet) -> None:
+    fleet = start_fleet()
+    fleet.wait_until_up()
+    graph = next(process for process in fleet.look() if "dependency_graph" in process.cmdline())
+    graph.kill()
+    assert fleet.exit_code() == 1
+    assert "Error: graph ended with signal 9 (Killed)." in fleet.output
+    assert str(fleet.data_dir / "logs" / "graph.log") in fleet.output
+    assert fleet.is_gone()
+    assert not (fleet.data_dir / "endpoints.json").exists()
+
+
+def test_a_port_in_use_is_named_with_its_option_before_anything_starts(
+    start_fleet: StartFleet, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        fleet = start_fleet("--graph-port", str(port))
+        assert fleet.exit_code() == 1
+    assert f"cannot listen on port {port} of 127.0.0.1: Address already in use" in fleet.output
+    assert "--graph-port" in fleet.output
+    assert not (fleet.data_dir / "postgres").exists()
+
+
+def test_a_stop_while_starting_leaves_nothing_running(start_fleet: StartFleet) -> None:
+    fleet = start_fleet()
+    fleet.wait_until_up("Bringing the database up to date")
+    fleet.send(signal.SIGTERM)
+    assert fleet.exit_code() == 0
+    assert fleet.is_gone()
