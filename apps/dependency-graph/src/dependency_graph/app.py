@@ -1,5 +1,6 @@
 """The one place that knows every layer: it builds the service."""
 
+import gc
 import multiprocessing
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -54,6 +55,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
+        # What is there now stays; the collector need not look at it each time that a large body comes.
+        gc.freeze()
         yield State(
             resources=Resources(
                 PostgresReader(database),

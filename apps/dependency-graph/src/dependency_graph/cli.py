@@ -8,6 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from api_access import api_keys_app
+from dependency_graph.infrastructure.migrating import MigrationFailed
 from dependency_graph.infrastructure.migrating import migrate as migrate_database
 from dependency_graph.settings import Settings
 from embedded_services import EmbeddedServiceError, local_database
@@ -45,7 +46,7 @@ def _database_url(data_dir: Path) -> Generator[str]:
     try:
         with nullcontext(given) if given else local_database(data_dir) as url:
             yield url
-    except EmbeddedServiceError as error:
+    except (EmbeddedServiceError, MigrationFailed) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(1) from None
 

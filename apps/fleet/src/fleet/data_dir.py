@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from embedded_services.data_folder import DataFolder
+from embedded_services import DataFolder
 from fleet.errors import FleetError
 
 

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from api_access import ACCESS_MIGRATIONS, Migrations
 from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
 from dependency_graph.infrastructure.database import Database
@@ -9,10 +11,24 @@ GRAPH_MIGRATIONS = Migrations(Path(__file__).parents[1] / "migrations", schema="
 _ALL = {"graph": GRAPH_MIGRATIONS, "access": ACCESS_MIGRATIONS}
 
 
+class MigrationFailed(Exception):
+    """The database could not be brought up to date."""
+
+    def __init__(self, error: Exception) -> None:
+        reason = str(getattr(error, "orig", error)).partition("\n")[0]
+        super().__init__(f"the database could not be brought up to date; see DATABASE_URL. {reason}")
+
+
 def migrate(url: str) -> None:
-    """Bring the schemas `graph` and `access` of the database at `url` up to date. Blocks."""
-    for migrations in _ALL.values():
-        migrations.upgrade(url)
+    """Bring the schemas `graph` and `access` of the database at `url` up to date. Blocks.
+
+    Raises MigrationFailed where the database cannot be reached, or does not let it be done.
+    """
+    try:
+        for migrations in _ALL.values():
+            migrations.upgrade(url)
+    except (OSError, DBAPIError, ValueError) as error:
+        raise MigrationFailed(error) from error
 
 
 async def what_is_missing(database: Database) -> list[str]:

@@ -1,5 +1,5 @@
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ class PostgresServices:
         return {row["service_id"]: _service(row) for row in rows.mappings()}
 
     async def save(self, services: Collection[Service]) -> int:
-        rows = dumps([asdict(service) for service in services])
+        rows = dumps([_row(service) for service in services])
         return await self._connection.scalar(statement("save_services"), {"rows": rows}) or 0
 
     async def delete(self, service_id: str) -> int | None:
@@ -36,3 +36,14 @@ def _service(row: RowMapping) -> Service:
         ServiceType(row["service_type"]),
         row["discovered"],
     )
+
+
+def _row(service: Service) -> dict[str, Any]:
+    return {
+        "service_id": service.service_id,
+        "metadata": service.metadata,
+        "team": service.team,
+        "criticality": service.criticality,
+        "service_type": service.service_type,
+        "discovered": service.discovered,
+    }

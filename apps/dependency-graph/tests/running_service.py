@@ -1,0 +1,144 @@
+"""The service as its users run it: real processes on a real port, for tests that are rough with them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+
+from dependency_graph.settings import Settings
+from embedded_services.server import free_port
+
+API = "/api/v1"
+INGEST = f"{API}/services/dependencies"
+COMMAND = (sys.executable, "-m", "dependency_graph")
+WITHIN_SECONDS = 30
+STOPPED_WITHIN_SECONDS = 10
+
+
+def until(condition: Callable[[], object], seconds: float = WITHIN_SECONDS) -> None:
+    """Wait until `condition` holds; raises TimeoutError. On an event loop, call it in a thread."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        time.sleep(0.02)
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, of the service's settings only those given."""
+    settings = {name.upper() for name in Settings.model_fields}
+    return {name: value for name, value in os.environ.items() if name not in settings} | dict(given)
+
+
+def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command of the service, run to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_SECONDS,
+        check=False,
+    )
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those of `processes` that still run."""
+    return [process for process in processes if _is_alive(process)]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+class RunningService:
+    """`serve` on a free port with two workers unless `settings` say otherwise; stop it with `end()`.
+
+    `seen` are all processes that ever belonged to it, `log` is what it wrote.
+    """
+
+    def __init__(self, folder: Path, options: Sequence[str] = (), **settings: str) -> None:
+        port = str(free_port())
+        self.url = f"http://127.0.0.1:{port}"
+        self.seen: set[psutil.Process] = set()
+        self._log_file = folder / f"service-{port}.log"
+        self._command = [*COMMAND, "serve", *options]
+        self._environment = environment({"API_PORT": port, "API_WORKERS": "2"} | settings)
+        self.start()
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text()
+
+    def start(self) -> None:
+        """Start it, or start it again on the same port, and wait until it is ready."""
+        with self._log_file.open("ab") as log:
+            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=log)
+        try:
+            until(lambda: self._process.poll() is not None or self.is_ready())
+            assert self._process.poll() is None, self.log
+        except BaseException:
+            self.end()
+            raise
+        self.look()
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def look(self) -> set[psutil.Process]:
+        """The processes that belong to it now."""
+        parent = psutil.Process(self._process.pid)
+        now = {parent, *parent.children(recursive=True)}
+        self.seen |= now
+        return now
+
+    def client(self, key: str, *, keep_alive: bool = True) -> httpx.AsyncClient:
+        """A client; without `keep_alive` each request goes to the worker that happens to take it."""
+        connections = httpx.Limits(max_keepalive_connections=None if keep_alive else 0)
+        return httpx.AsyncClient(
+            base_url=self.url,
+            headers={"X-API-Key": key},
+            limits=connections,
+            timeout=WITHIN_SECONDS,
+            trust_env=False,
+            verify=False,
+        )
+
+    def kill(self) -> None:
+        """SIGKILL to the parent and all workers at once."""
+        for process in self.look():
+            process.kill()
+        self._process.wait(WITHIN_SECONDS)
+        until(lambda: not alive(self.seen))
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def exit_code(self, seconds: float = STOPPED_WITHIN_SECONDS) -> int:
+        """The exit code, once it has ended; raises subprocess.TimeoutExpired."""
+        return self._process.wait(seconds)
+
+    def end(self) -> None:
+        """End it one way or another, with all that it started."""
+        if self._process.poll() is None:
+            self.look()
+            self._process.terminate()
+        try:
+            self._process.wait(STOPPED_WITHIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for process in alive(self.seen):
+            process.kill()
