@@ -2,7 +2,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from dependency_graph.api.cursor import IdCursor, PageSize, encode_cursor
 from dependency_graph.api.schemas import Name, Notes, Told
@@ -22,6 +22,10 @@ class AlertPage(BaseModel):
 
 class ReviewTold(Told):
     """A decision on a circular dependency. `acknowledged_by` is the name of the API key if left out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "acknowledged", "resolution_notes": "known, ticket 7"}]}
+    )
 
     status: Annotated[AlertStatus, Field(strict=False)]
     acknowledged_by: Name | None = None

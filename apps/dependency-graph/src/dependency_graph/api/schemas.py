@@ -15,6 +15,7 @@ from pydantic import (
     JsonValue,
     StringConstraints,
 )
+from pydantic.config import JsonDict
 
 from dependency_graph.application.ingest import Batch, Edge, Node
 from dependency_graph.domain.dependency import (
@@ -27,6 +28,31 @@ from dependency_graph.domain.service import LONGEST_ID, Criticality, ServiceType
 
 _LONGEST_TIMEOUT_MS = 2**31 - 1
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
+
+
+INGEST_EXAMPLE: JsonDict = {
+    "source": "manual",
+    "timestamp": "2026-02-14T10:00:00Z",
+    "nodes": [
+        {
+            "service_id": "checkoutservice",
+            "metadata": {"team": "checkout", "criticality": "critical", "tier": 1},
+        }
+    ],
+    "edges": [
+        {
+            "source": "checkoutservice",
+            "target": "paymentservice",
+            "attributes": {
+                "communication_mode": "sync",
+                "criticality": "hard",
+                "protocol": "grpc",
+                "timeout_ms": 5000,
+                "retry_config": {"max_retries": 3, "backoff_strategy": "exponential"},
+            },
+        }
+    ],
+}
 
 
 class Told(BaseModel):
@@ -147,35 +173,7 @@ class EdgeTold(Told):
 class BatchTold(Told):
     """What one source observed at one instant."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "source": "manual",
-                    "timestamp": "2026-02-14T10:00:00Z",
-                    "nodes": [
-                        {
-                            "service_id": "checkout-service",
-                            "metadata": {"team": "payments", "criticality": "high", "tier": 1},
-                        }
-                    ],
-                    "edges": [
-                        {
-                            "source": "checkout-service",
-                            "target": "payment-service",
-                            "attributes": {
-                                "communication_mode": "sync",
-                                "criticality": "hard",
-                                "protocol": "grpc",
-                                "timeout_ms": 5000,
-                                "retry_config": {"max_retries": 3, "backoff_strategy": "exponential"},
-                            },
-                        }
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [INGEST_EXAMPLE]})
 
     source: Annotated[DiscoverySource, Field(strict=False)]
     timestamp: Instant

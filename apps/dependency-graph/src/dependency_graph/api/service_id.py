@@ -51,7 +51,7 @@ ServiceId = Annotated[
     BeforeValidator(_decoded),
     Path(
         description="Id of a service, percent-encoded where it holds `/`, spaces or non-ASCII letters",
-        examples=["checkoutservice"],
+        openapi_examples={"checkout": {"value": "checkoutservice"}},
         json_schema_extra={"minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$"},
     ),
 ]

@@ -1,7 +1,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dependency_graph.api.cursor import PageSize, TextCursor, encode_cursor
 from dependency_graph.api.schemas import Metadata, Name, Told
@@ -31,6 +31,12 @@ class ServiceTold(Told):
 
     `team` and `criticality` may stand beside the metadata or in it, but must not differ.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"team": "checkout", "criticality": "critical", "metadata": {"tier": 1}}]
+        }
+    )
 
     team: Name | None = None
     criticality: Annotated[Criticality | None, Field(strict=False)] = None
