@@ -5,6 +5,7 @@ import pytest
 from factories import body
 from sqlalchemy import text
 
+from dependency_graph.api.dependencies import DependenciesAnswer, EdgeAnswer, NodeAnswer
 from dependency_graph.infrastructure.database import Database
 
 INGEST = "/services/dependencies"
@@ -28,6 +29,11 @@ async def test_an_answer_has_every_field_of_the_contract(client: httpx.AsyncClie
     metadata = {"team": "t", "criticality": "high", "x": [1]}
     await client.post(INGEST, json=body("ab", nodes={"b": metadata}, protocol="grpc", timeout_ms=5))
     answer = await _ask(client, "a")
+    # What the documentation says is what is sent.
+    documented = DependenciesAnswer.model_validate(answer)
+    assert documented.model_dump(mode="json", exclude_unset=True).keys() == answer.keys()
+    assert NodeAnswer.model_fields.keys() == answer["nodes"][0].keys()
+    assert EdgeAnswer.model_fields.keys() == answer["edges"][0].keys()
     [node], [edge] = answer.pop("nodes"), answer.pop("edges")
     assert answer == {
         "service_id": "a",

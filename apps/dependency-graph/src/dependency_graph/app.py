@@ -33,7 +33,7 @@ from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.settings import Settings
 from embedded_services import die_with_parent
 from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
-from problem_details import install_problem_handlers
+from problem_details import PROBLEM_RESPONSES, install_problem_handlers
 
 
 class State(TypedDict):
@@ -86,6 +86,7 @@ def _routes(lifespan: Lifespan[FastAPI]) -> FastAPI:
         description="What every service depends on, and what breaks when it fails.",
         lifespan=lifespan,
         redirect_slashes=False,
+        responses=PROBLEM_RESPONSES,
         swagger_ui_parameters={"persistAuthorization": True, "tryItOutEnabled": True},
     )
     install_problem_handlers(app, PROBLEMS)

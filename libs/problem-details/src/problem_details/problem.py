@@ -8,6 +8,33 @@ from starlette.types import Scope
 
 MEDIA_TYPE = "application/problem+json"
 
+_TEXT: dict[str, Any] = {"type": "string"}
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "correlation_id"],
+    "properties": {
+        "type": {**_TEXT, "format": "uri"},
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "instance": _TEXT,
+        "correlation_id": {"type": ["string", "null"]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["path", "reason"],
+                "properties": {"path": _TEXT, "reason": _TEXT},
+            },
+        },
+    },
+}
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    kind: {"description": description, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+    for kind, description in (("4XX", "What is wrong, where and why"), ("5XX", "What is away, or broke"))
+}
+"""For the `responses` of a FastAPI app, so that its OpenAPI tells of problems."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

@@ -1,12 +1,17 @@
+from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import BaseModel
 
 from dependency_graph.api.service_id import ServiceId
 from dependency_graph.api.wiring import API, Reader
 from dependency_graph.application.queries import DependencyQuery, Direction
+from dependency_graph.domain.dependency import CommunicationMode, DependencyCriticality, DiscoverySource
 from dependency_graph.domain.errors import ServiceNotFound
+from dependency_graph.domain.service import Criticality, ServiceType
 
 router = APIRouter(prefix=API)
 
@@ -44,8 +49,70 @@ async def dependency_query(
     )
 
 
+class NodeAnswer(BaseModel):
+    """A service that was reached; `distance` counts steps."""
+
+    service_id: str
+    id: UUID
+    team: str | None
+    criticality: Criticality
+    service_type: ServiceType
+    metadata: dict[str, Any]
+    discovered: bool
+    distance: int
+
+
+class EdgeAnswer(BaseModel):
+    """A dependency, merged of all sources that report it.
+
+    Attributes are those of `discovery_source`. Rates are per second, `error_rate` is 0 to 1.
+    """
+
+    source: str
+    target: str
+    communication_mode: CommunicationMode
+    criticality: DependencyCriticality
+    protocol: str | None
+    timeout_ms: int | None
+    retry_config: dict[str, Any] | None
+    confidence_score: float
+    discovery_source: DiscoverySource
+    discovery_sources: list[DiscoverySource]
+    request_rate: float | None
+    error_rate: float | None
+    p95_ms: float | None
+    last_observed_at: datetime
+    is_stale: bool
+
+
+class StatisticsAnswer(BaseModel):
+    """Counts of what is returned; the `omitted` ones are there where the answer is truncated."""
+
+    total_nodes: int
+    total_edges: int
+    upstream_services: int
+    downstream_services: int
+    max_depth_reached: int
+    omitted_nodes: int = 0
+    omitted_edges: int = 0
+
+
+class DependenciesAnswer(BaseModel):
+    """What the query writes (`dependencies_of` in `graph_queries.sql`); here to be documented."""
+
+    service_id: str
+    direction: Direction
+    depth: int
+    generation: int
+    nodes: list[NodeAnswer]
+    edges: list[EdgeAnswer]
+    statistics: StatisticsAnswer
+    truncated: bool
+
+
 @router.get(
     "/services/{service_id:service_id}/dependencies",
+    responses={200: {"model": DependenciesAnswer}, 304: {"description": "As `If-None-Match` has it"}},
     summary="What a service depends on, and what depends on it",
     tags=["dependencies"],
 )
