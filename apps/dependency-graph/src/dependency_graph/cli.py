@@ -1,4 +1,6 @@
 import os
+import signal
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -51,6 +53,10 @@ def _database_url(data_dir: Path) -> Generator[str]:
         raise typer.Exit(1) from None
 
 
+def _leave(_signal: int, _frame: object) -> None:
+    sys.exit(0)
+
+
 @main.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of API_HOST.")] = None,
@@ -61,6 +67,8 @@ def serve(
     """Answer requests until SIGTERM or Ctrl-C. A database of its own is migrated first."""
     import uvicorn
 
+    # uvicorn ends by sending itself the signal that stopped it, which is not to be the exit code.
+    signal.signal(signal.SIGTERM, _leave)
     settings = _settings()
     workers = workers or settings.api_workers
     configure_logging(settings.log_level)

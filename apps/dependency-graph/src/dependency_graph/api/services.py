@@ -87,7 +87,7 @@ async def get_service(service_id: ServiceId, reader: Reader) -> queries.ServiceV
 @router.put(
     _ONE,
     response_model=ServiceView,
-    responses={201: {"model": None, "description": "The service is new"}},
+    responses={201: {"model": ServiceView, "description": "The service is new"}},
     summary="Describe a service",
 )
 async def put_one_service(
