@@ -1,5 +1,6 @@
 """The service as its users run it: real processes on a real port, for tests that are rough with them."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,17 +8,23 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
+from sqlalchemy import NullPool
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from api_access import KeyStore, RateLimit, asyncpg_url
 from dependency_graph.settings import Settings
 from embedded_services.server import free_port
 
 API = "/api/v1"
 INGEST = f"{API}/services/dependencies"
 COMMAND = (sys.executable, "-m", "dependency_graph")
-WITHIN_SECONDS = 30
+UNLIMITED = RateLimit(999_999_999, 60)
+WITHIN_SECONDS = 60
 STOPPED_WITHIN_SECONDS = 10
 
 
@@ -48,6 +55,13 @@ def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def make_key_with_limits(database_url: str, **limits: RateLimit) -> str:
+    """A new key that may do everything, with limits by class. Blocks; on an event loop, call it in a thread."""
+    engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
+    token, _ = asyncio.run(KeyStore(engine).create("hostile", ["admin"], limits))
+    return token
+
+
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those of `processes` that still run."""
     return [process for process in processes if _is_alive(process)]
@@ -61,7 +75,7 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 class RunningService:
-    """`serve` on a free port with two workers unless `settings` say otherwise; stop it with `end()`.
+    """`serve` on a free port with two workers unless `settings` say otherwise; a context manager.
 
     `seen` are all processes that ever belonged to it, `log` is what it wrote.
     """
@@ -93,7 +107,7 @@ class RunningService:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False).is_success
+            return httpx.get(f"{self.url}/readyz", trust_env=False, verify=False).is_success
         except httpx.TransportError:
             return False
 
@@ -142,3 +156,26 @@ class RunningService:
             self._process.wait()
         for process in alive(self.seen):
             process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
+
+
+async def connections(url: str, number: int, sent: bytes) -> list[asyncio.StreamWriter]:
+    """So many connections to the service at `url`, which have sent that much and say no more."""
+    address = urlsplit(url)
+    writers: list[asyncio.StreamWriter] = []
+    for _ in range(number):
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        writer.write(sent)
+        await writer.drain()
+        writers.append(writer)
+    return writers
+
+
+def hang_up(writers: Iterable[asyncio.StreamWriter]) -> None:
+    for writer in writers:
+        writer.transport.abort()

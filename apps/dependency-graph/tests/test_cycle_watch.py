@@ -9,7 +9,7 @@ from dependency_graph.application.delete_service import delete_service
 from dependency_graph.application.ingest import Ingested, ingest
 from dependency_graph.application.review_alert import review_alert
 from dependency_graph.domain.cycle import AlertStatus, Cycle
-from dependency_graph.domain.errors import AlertNotFound, ServiceNotFound
+from dependency_graph.domain.errors import AlertNotFound, CycleIsGone, ServiceNotFound
 
 
 @pytest.fixture
@@ -88,6 +88,18 @@ async def test_a_resolved_alert_whose_cycle_is_gone_stays_resolved(graph: Memory
     await _resolve_by_hand(graph, ("a", "b", "a"))
     assert _cycles(await ingest(batch("ab"), graph, later())) == {}
     assert _statuses(graph) == {"aba": "resolved"}
+
+
+async def test_an_alert_is_not_made_open_for_a_cycle_that_is_gone(graph: MemoryGraph) -> None:
+    await ingest(batch("ab", "ba"), graph, NOON)
+    await delete_service("b", graph, later())
+    [alert] = graph.known_alerts.values()
+    for status in (AlertStatus.OPEN, AlertStatus.ACKNOWLEDGED):
+        with pytest.raises(CycleIsGone):
+            await review_alert(alert.alert_id, status, None, None, graph, later())
+    await review_alert(alert.alert_id, AlertStatus.RESOLVED, None, "cut for good", graph, later())
+    assert _cycles(await ingest(batch("ab"), graph, later())) == {}
+    assert [a.resolution_notes for a in graph.known_alerts.values()] == ["cut for good"]
 
 
 async def test_an_acknowledged_alert_stays_acknowledged(graph: MemoryGraph) -> None:

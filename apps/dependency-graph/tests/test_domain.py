@@ -30,6 +30,7 @@ SOFT = Attributes(criticality=DependencyCriticality.SOFT)
         "支付",
         "a  b",
         ".",
+        "क्\u200dष",
     ],
 )
 def test_names_seen_in_traces_are_ids(ident: str) -> None:
@@ -40,6 +41,7 @@ def test_names_seen_in_traces_are_ids(ident: str) -> None:
     ("ident", "reason"),
     [
         ("", "empty"),
+        ("\u200c", "empty"),
         ("x" * 256, "at most 255"),
         (" a", "space"),
         ("a ", "space"),
@@ -105,6 +107,13 @@ def test_of_several_contradictions_the_strongest_is_reported() -> None:
     )
     assert found is not None
     assert found.kept is DiscoverySource.SERVICE_MESH
+
+
+def test_a_third_source_that_agrees_may_be_the_one_whose_word_stands() -> None:
+    known = [_row(DiscoverySource.MANUAL, HARD), _row(DiscoverySource.OTEL_SERVICE_GRAPH, SOFT)]
+    found = conflict(_row(DiscoverySource.KUBERNETES, HARD), known)
+    assert found is not None
+    assert (found.existing_source, found.kept) == (DiscoverySource.OTEL_SERVICE_GRAPH, DiscoverySource.MANUAL)
 
 
 def test_agreement_and_stale_words_are_no_conflict() -> None:

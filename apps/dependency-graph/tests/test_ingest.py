@@ -76,6 +76,13 @@ async def test_each_source_has_its_own_row_and_differences_are_reported(graph: M
     assert (await ingest(batch("bc"), graph, NOON)).conflicts == []
 
 
+async def test_a_timestamp_in_the_future_is_warned_of(graph: MemoryGraph) -> None:
+    assert (await ingest(batch("ab", at=later(0.08)), graph, NOON)).warnings == [
+        "2 unknown services were created as placeholders"
+    ]
+    assert "lies in the future" in (await ingest(batch("ab", at=later(48)), graph, NOON)).warnings[0]
+
+
 async def test_confidence_grows_only_with_later_observations(graph: MemoryGraph) -> None:
     for at in (NOON, NOON, later(), NOON):
         await ingest(batch("ab", source=OTEL, at=at), graph, NOON)

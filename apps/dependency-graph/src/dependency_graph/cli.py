@@ -60,8 +60,10 @@ def _leave(_signal: int, _frame: object) -> None:
 @main.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on, instead of API_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on, instead of API_PORT.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes, instead of API_WORKERS.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on, instead of API_PORT.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes, instead of API_WORKERS.")] = None,
     data_dir: DataDir = FLEET,
 ) -> None:
     """Answer requests until SIGTERM or Ctrl-C. A database of its own is migrated first."""
@@ -86,6 +88,9 @@ def serve(
             log_config=None,
             access_log=False,
             server_header=False,
+            # What anybody may write into a header is no address to count failed attempts by.
+            proxy_headers=settings.forwarded_allow_ips is not None,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=8,
         )
 

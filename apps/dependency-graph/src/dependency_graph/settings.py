@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     api_workers: int = Field(default=4, ge=1, description="worker processes")
     rate_limit_ingestion: Limit = Field(default=RateLimit(10, 60), description="writes of each API key")
     rate_limit_query: Limit = Field(default=RateLimit(60, 60), description="reads of each API key")
+    forwarded_allow_ips: str | None = Field(
+        default=None, description="proxies whose X-Forwarded-For names the client: addresses, or *"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="what is logged"
     )

@@ -1,19 +1,25 @@
+from operator import attrgetter
 from typing import NamedTuple
 
 from cachetools import LRUCache
 from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dependency_graph.api.etag import is_known
+
 CACHED_BYTES = 64 * 1024 * 1024
+_OVERHEAD_BYTES = 1000
 
 _lookups = Counter("response_cache_lookups_total", "Queries looked up in the response cache", ["result"])
 
 
 class _Answer(NamedTuple):
-    etag: bytes
+    etag: str
     start: Message
     body: Message
     route: object
+    size: int
+    """In bytes, with what leads to it."""
 
 
 class AnswerCache:
@@ -25,7 +31,9 @@ class AnswerCache:
 
     def __init__(self, app: ASGIApp, cached_bytes: int = CACHED_BYTES) -> None:
         self._app = app
-        self._answers: LRUCache[tuple[str, bytes], _Answer] = LRUCache(cached_bytes, getsizeof=_size)
+        self._answers: LRUCache[tuple[str, bytes], _Answer] = LRUCache(
+            cached_bytes, getsizeof=attrgetter("size")
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or not scope["path"].endswith("/dependencies"):
@@ -33,11 +41,11 @@ class AnswerCache:
             return
         key = (scope["path"], scope["query_string"])
         answer = self._answers.get(key)
-        if answer and answer.etag.startswith(b'"%d-' % await scope["state"]["resources"].reader.generation()):
+        if answer and answer.etag.startswith(f'"{await scope["state"]["resources"].reader.generation()}-'):
             _lookups.labels("hit").inc()
             # Outer layers look into the scope for the route, and change messages by making new ones.
             scope["route"] = answer.route
-            await _send(answer, _wanted(scope), send)
+            await _send(answer, scope, send)
         else:
             _lookups.labels("miss").inc()
             await self._app(scope, receive, self._keeping(key, scope, send))
@@ -50,26 +58,20 @@ class AnswerCache:
             if message["type"] == "http.response.start":
                 start = dict(message)
             elif start["status"] == 200 and not message.get("more_body"):  # noqa: PLR2004  # OK
+                size = len(message["body"]) + len(key[0]) + len(key[1]) + _OVERHEAD_BYTES
                 etag = dict(start["headers"]).get(b"etag")
-                if etag and len(message["body"]) < self._answers.maxsize:
-                    self._answers[key] = _Answer(etag, start, message, scope.get("route"))
+                if etag and size <= self._answers.maxsize:
+                    self._answers[key] = _Answer(etag.decode(), start, message, scope.get("route"), size)
             await send(message)
 
         return keep
 
 
-def _size(answer: _Answer) -> int:
-    return len(answer.body["body"]) + 1000
-
-
-def _wanted(scope: Scope) -> bytes | None:
-    """The ETag that the client has already."""
-    return next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
-
-
-async def _send(answer: _Answer, known: bytes | None, send: Send) -> None:
-    if known is not None and answer.etag in known:
-        await send({"type": "http.response.start", "status": 304, "headers": [(b"etag", answer.etag)]})
+async def _send(answer: _Answer, scope: Scope, send: Send) -> None:
+    known = [value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"]
+    if known and is_known(answer.etag, known):
+        headers = [(b"etag", answer.etag.encode())]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
     else:
         await send(answer.start)

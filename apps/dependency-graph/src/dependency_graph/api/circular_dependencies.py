@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dependency_graph.api.cursor import IdCursor, PageSize, encode_cursor
 from dependency_graph.api.schemas import Name, Notes, Told
-from dependency_graph.api.strict_json import StrictRoute
+from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Caller, Now, Reader, Service
 from dependency_graph.application.queries import AlertView
 from dependency_graph.application.review_alert import review_alert

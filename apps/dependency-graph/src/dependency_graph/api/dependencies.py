@@ -6,14 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel
 
+from dependency_graph.api.etag import is_known
 from dependency_graph.api.service_id import ServiceId
+from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Reader
 from dependency_graph.application.queries import DependencyQuery, Direction
 from dependency_graph.domain.dependency import CommunicationMode, DependencyCriticality, DiscoverySource
 from dependency_graph.domain.errors import ServiceNotFound
 from dependency_graph.domain.service import Criticality, ServiceType
 
-router = APIRouter(prefix=API)
+router = APIRouter(prefix=API, route_class=StrictRoute)
 
 _DEPENDENCY_CRITICALITIES = ("hard", "soft", "degraded")
 
@@ -119,7 +121,7 @@ class DependenciesAnswer(BaseModel):
 async def get_dependencies(
     query: Annotated[DependencyQuery, Depends(dependency_query)],
     reader: Reader,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: Annotated[list[str] | None, Header()] = None,
 ) -> Response:
     """Walk the graph from a service, in one direction or in both (never turning round).
 
@@ -127,10 +129,10 @@ async def get_dependencies(
     `limit` the answer is `truncated` and says how much is left out. The `ETag` changes with the graph.
     """
     digest = blake2b(repr(query).encode(errors="surrogatepass"), digest_size=9).hexdigest()
-    if if_none_match and f'"{await reader.generation()}-{digest}"' in if_none_match:
-        return Response(status_code=304, headers={"ETag": if_none_match})
     answer = await reader.dependencies(query)
     if answer is None:
         raise ServiceNotFound(query.service_id)
     headers = {"ETag": f'"{answer.generation}-{digest}"'}
+    if is_known(headers["ETag"], if_none_match or ()):
+        return Response(status_code=304, headers=headers)
     return Response(answer.body, media_type="application/json", headers=headers)

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from dependency_graph.api.schemas import BatchTold
-from dependency_graph.api.strict_json import StrictRoute
+from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Caller, Now, Service
 from dependency_graph.application.ingest import Ingested, ingest
 from dependency_graph.application.ingest_once import Repeatable, answer_once

@@ -9,6 +9,7 @@ _SOON = {"Retry-After": "1"}
 PROBLEMS: dict[type[Exception], ProblemKind] = {
     errors.ServiceNotFound: ProblemKind(404, "service-not-found", "Service not found"),
     errors.AlertNotFound: ProblemKind(404, "alert-not-found", "Alert not found"),
+    errors.CycleIsGone: ProblemKind(409, "cycle-is-gone", "Cycle is gone"),
     errors.IdempotencyKeyReused: ProblemKind(422, "idempotency-key-reused", "Idempotency-Key reused"),
     errors.IngestInProgress: ProblemKind(409, "ingest-in-progress", "Ingest in progress", headers=_SOON),
     ContentTooLarge: TOO_LARGE,

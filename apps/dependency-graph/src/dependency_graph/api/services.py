@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dependency_graph.api.cursor import PageSize, TextCursor, encode_cursor
 from dependency_graph.api.schemas import Metadata, Name, Told
 from dependency_graph.api.service_id import ServiceId
-from dependency_graph.api.strict_json import StrictRoute
+from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Now, Reader, Service
 from dependency_graph.application import queries
 from dependency_graph.application.delete_service import delete_service

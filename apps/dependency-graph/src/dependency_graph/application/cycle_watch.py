@@ -32,9 +32,7 @@ async def detect_cycles(
     A new cycle leads through a new pair, so that without any only the known alerts are looked at.
     """
     known = {alert.cycle: alert for alert in await graph.alerts.through({source for source, _ in touched})}
-    cycles = await _still_there(
-        graph, [alert for alert in known.values() if _leads_through(alert.cycle, touched)]
-    )
+    cycles = await cycles_still_there(graph, {cycle for cycle in known if _leads_through(cycle, touched)})
     untraced = 0
     if added:
         reachable = await graph.dependencies.reachable_from({target for _, target in added})
@@ -56,7 +54,7 @@ async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) ->
 
     A cycle that goes may have been the only one named of several that shared its services.
     """
-    there = await _still_there(graph, alerts, trust_open=False)
+    there = await cycles_still_there(graph, {alert.cycle for alert in alerts})
     gone = [
         alert for alert in alerts if alert.cycle not in there and alert.status is not AlertStatus.RESOLVED
     ]
@@ -73,10 +71,8 @@ def _leads_through(cycle: Cycle, pairs: Collection[Pair]) -> bool:
     return any(pair in pairs for pair in pairs_of(cycle))
 
 
-async def _still_there(graph: Graph, alerts: Sequence[Alert], *, trust_open: bool = True) -> set[Cycle]:
-    """The cycles of `alerts` all of whose pairs are in the graph; open alerts are known to be true."""
-    trusted = {a.cycle for a in alerts if trust_open and a.status is not AlertStatus.RESOLVED}
-    doubtful = {a.cycle for a in alerts} - trusted
-    known = await graph.dependencies.find({pair for cycle in doubtful for pair in pairs_of(cycle)})
+async def cycles_still_there(graph: Graph, cycles: Collection[Cycle]) -> set[Cycle]:
+    """Those of `cycles` all of whose pairs are in the graph, and not stale."""
+    known = await graph.dependencies.find({pair for cycle in cycles for pair in pairs_of(cycle)})
     alive = {pair for pair, rows in known.items() if not all(row.is_stale for row in rows)}
-    return trusted | {cycle for cycle in doubtful if alive.issuperset(pairs_of(cycle))}
+    return {cycle for cycle in cycles if alive.issuperset(pairs_of(cycle))}

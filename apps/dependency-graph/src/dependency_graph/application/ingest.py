@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +19,8 @@ from dependency_graph.domain.dependency import (
     conflict,
 )
 from dependency_graph.domain.service import Service
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ async def ingest(batch: Batch, graph: Graph, now: datetime) -> Ingested:
         generation,
         detection.cycles,
         [found for found in conflicts if found],
-        list(_warnings(batch, placeholders, detection.untraced)),
+        list(_warnings(batch, placeholders, detection.untraced, now)),
     )
 
 
@@ -109,7 +111,9 @@ def _observed(edge: Edge, known: Sequence[Dependency], batch: Batch) -> Dependen
     return Dependency.first_seen(edge.pair, batch.source, edge.attributes, batch.timestamp)
 
 
-def _warnings(batch: Batch, placeholders: int, untraced: int) -> Iterable[str]:
+def _warnings(batch: Batch, placeholders: int, untraced: int, now: datetime) -> Iterable[str]:
+    if batch.timestamp > now + CLOCK_TOLERANCE:
+        yield f"the timestamp lies in the future; until {batch.timestamp:%Y-%m-%d} no other observation counts"
     loops = sum(edge.pair[0] == edge.pair[1] for edge in batch.edges)
     if loops:
         yield f"{_count(loops, 'edge from a service to itself was', 'edges from a service to itself were')} left out"

@@ -62,10 +62,11 @@ class Alert:
         )
 
     def gone(self, at: datetime) -> Self:
-        """The cycle is not there any more: the alert resolves itself."""
+        """The cycle is not there any more: the alert resolves itself, and keeps what a person wrote."""
         if self.status is AlertStatus.RESOLVED:
             return self
-        return replace(self, status=AlertStatus.RESOLVED, resolution_notes=GONE, resolved_at=at)
+        notes = self.resolution_notes or GONE
+        return replace(self, status=AlertStatus.RESOLVED, resolution_notes=notes, resolved_at=at)
 
     def reviewed(self, status: AlertStatus, by: str | None, notes: str | None, at: datetime) -> Self:
         """After a person's decision; who acknowledged it is kept when it is resolved later."""

@@ -1,7 +1,7 @@
 """Dependencies: the edges of the graph, one for each pair of services and source that reports it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -99,27 +99,31 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two sources that describe one pair differently, and whose word stands."""
+    """Two sources that describe one pair differently; `kept` is the source whose word stands.
+
+    That may be a third one, which is stronger than both.
+    """
 
     pair: Pair
     existing_source: DiscoverySource
     new_source: DiscoverySource
-
-    @property
-    def kept(self) -> DiscoverySource:
-        return min(self.existing_source, self.new_source, key=PRIORITY.__getitem__)
+    kept: DiscoverySource
 
 
 def conflict(new: Dependency, known: Sequence[Dependency]) -> Conflict | None:
     """The conflict of `new` with the strongest of the other sources that differ, if any does."""
-    others = [
-        other
-        for other in known
-        if other.discovery_source != new.discovery_source
-        and not other.is_stale
-        and other.attributes != new.attributes
-    ]
-    if not others:
+    fresh = {
+        row.discovery_source: row.attributes
+        for row in known
+        if not row.is_stale and row.discovery_source != new.discovery_source
+    }
+    differing = [source for source, attributes in fresh.items() if attributes != new.attributes]
+    if not differing:
         return None
-    strongest = min(others, key=lambda other: PRIORITY[other.discovery_source])
-    return Conflict(new.pair, strongest.discovery_source, new.discovery_source)
+    return Conflict(
+        new.pair, _strongest(differing), new.discovery_source, _strongest([*fresh, new.discovery_source])
+    )
+
+
+def _strongest(sources: Iterable[DiscoverySource]) -> DiscoverySource:
+    return min(sources, key=PRIORITY.__getitem__)

@@ -19,6 +19,13 @@ class AlertNotFound(Exception):
         )
 
 
+class CycleIsGone(Exception):
+    """An alert is to be open, but its cycle is not in the graph any more."""
+
+    def __init__(self) -> None:
+        super().__init__("The cycle is not in the graph any more: its alert can only be resolved.")
+
+
 class InvalidServiceId(ValueError):
     """A text that cannot be the id of a service."""
 

@@ -9,6 +9,9 @@ from dependency_graph.domain.errors import InvalidServiceId
 
 LONGEST_ID = 255
 
+_JOINERS = {0x200C: None, 0x200D: None}
+"""Invisible, and yet part of how Persian and the scripts of India are written."""
+
 
 class Criticality(StrEnum):
     CRITICAL = "critical"
@@ -70,12 +73,13 @@ def check_service_id(text: str) -> str:
     Names seen in traces hold spaces, `+`, `/`, `:` and letters of any script: all printable characters
     are allowed, 1 to 255 of them, with no space at either end. Raises InvalidServiceId.
     """
-    if not text:
+    visible = text.translate(_JOINERS)
+    if not visible:
         raise InvalidServiceId("a service id must not be empty")
     if len(text) > LONGEST_ID:
         raise InvalidServiceId(f"a service id has at most {LONGEST_ID} characters, this one has {len(text)}")
-    if not text.isprintable():
-        odd = next(character for character in text if not character.isprintable())
+    if not visible.isprintable():
+        odd = next(character for character in visible if not character.isprintable())
         raise InvalidServiceId(f"a service id has printable characters only, not U+{ord(odd):04X}")
     if text != text.strip():
         raise InvalidServiceId("a service id must not start or end with a space")

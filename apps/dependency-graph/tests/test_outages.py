@@ -1,0 +1,234 @@
+"""The service while what it is made of dies: workers, PostgreSQL, Valkey.
+
+HOSTILE_ROUNDS sets how often it is killed under load.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Generator
+from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from asgi_lifespan import LifespanManager
+from factories import body
+from redis.asyncio import Redis
+from running_service import (
+    API,
+    INGEST,
+    UNLIMITED,
+    RunningService,
+    alive,
+    connections,
+    hang_up,
+    make_key_with_limits,
+    until,
+)
+
+from api_access import RateLimit
+from dependency_graph.app import create_app
+from dependency_graph.infrastructure.migrating import migrate
+from dependency_graph.settings import Settings
+from embedded_services import EmbeddedPostgres, EmbeddedValkey
+
+ROUNDS = int(os.environ.get("HOSTILE_ROUNDS", "6"))
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedPostgres]:
+    """A server that may be killed; what it acknowledged is on disk."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        migrate(server.url)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def key(postgres: EmbeddedPostgres) -> str:
+    """A key without limits."""
+    return make_key_with_limits(postgres.url, query=UNLIMITED, ingestion=UNLIMITED)
+
+
+@pytest.fixture
+def doomed(postgres: EmbeddedPostgres, tmp_path: Path) -> Generator[RunningService]:
+    """A service for one test, that may kill it."""
+    with RunningService(tmp_path, DATABASE_URL=postgres.url) as service:
+        yield service
+
+
+class _Load:
+    """Writers that go on until they are told to stop, and what was acknowledged to them."""
+
+    def __init__(self, service: RunningService, key: str) -> None:
+        self.generations: dict[str, int] = {}
+        self.refused = Counter[int]()
+        self._service, self._key = service, key
+        self._names = (f"acknowledged-{number}" for number in count())
+        self._stop = asyncio.Event()
+
+    async def write(self) -> None:
+        async with self._service.client(self._key) as client:
+            while not self._stop.is_set():
+                name = next(self._names)
+                try:
+                    answer = await client.post(INGEST, json=body(("survivor", name)))
+                except httpx.TransportError:
+                    await asyncio.sleep(0.05)
+                    continue
+                if answer.status_code == 202:
+                    self.generations[name] = answer.json()["generation"]
+                else:
+                    self.refused[answer.status_code] += 1
+
+    async def grow(self, by: int) -> None:
+        goal = len(self.generations) + by
+        await asyncio.to_thread(until, lambda: len(self.generations) >= goal)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+def _names(answer: httpx.Response) -> set[str]:
+    return {node["service_id"] for node in answer.json()["nodes"]}
+
+
+async def test_what_was_acknowledged_outlives_every_kill(
+    doomed: RunningService, postgres: EmbeddedPostgres, key: str
+) -> None:
+    load = _Load(doomed, key)
+    backends: set[psutil.Process] = set()
+    async with asyncio.TaskGroup() as writers, doomed.client(key) as client:
+        for _ in range(8):
+            writers.create_task(load.write())
+        for number in range(ROUNDS):
+            await load.grow(20)
+            if number % 2:
+                backends |= await asyncio.to_thread(_kill_and_restart, postgres)
+                await asyncio.to_thread(until, doomed.is_ready)
+            else:
+                await asyncio.to_thread(doomed.kill)
+                await asyncio.to_thread(doomed.start)
+            known = dict(load.generations)
+            read = await client.get(f"{API}/services/survivor/dependencies?limit=10000&depth=1")
+            assert known.keys() <= _names(read)
+            assert read.json()["generation"] >= max(known.values())
+        await load.grow(20)
+        load.stop()
+    assert len(set(load.generations.values())) == len(load.generations)
+    assert load.refused.keys() <= {503}
+    assert not alive(backends)
+    doomed.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(doomed.exit_code) == 0
+    assert not alive(doomed.seen)
+
+
+def _kill_and_restart(server: EmbeddedPostgres) -> set[psutil.Process]:
+    assert server.pid is not None
+    postmaster = psutil.Process(server.pid)
+    family = {postmaster, *postmaster.children(recursive=True)}
+    postmaster.kill()
+    until(lambda: server.exit_code() is not None)
+    server.start()
+    return family
+
+
+async def test_sigterm_lets_requests_finish_and_waits_for_no_client_that_hangs(
+    doomed: RunningService, postgres: EmbeddedPostgres, key: str
+) -> None:
+    half = f"POST {INGEST} HTTP/1.1\r\nX-API-Key: {key}\r\nHost: graph\r\nContent-Length: 9\r\n\r\n{{"
+    stuck = await connections(doomed.url, 20, half.encode())
+    connection = await asyncpg.connect(postgres.url)
+    async with (
+        doomed.client(key, keep_alive=False) as client,
+        asyncio.TaskGroup() as requests,
+        connection.transaction(),
+    ):
+        # Whoever writes waits for this row.
+        await connection.execute("SELECT FROM graph.generation FOR UPDATE")
+        written = [requests.create_task(client.post(INGEST, json=body(("late", str(n))))) for n in range(20)]
+        await _wait_for_waiting(connection, 20)
+        doomed.signal(signal.SIGTERM)
+        stopping = asyncio.create_task(asyncio.to_thread(doomed.exit_code))
+        await asyncio.to_thread(until, lambda: doomed.log.count("Shutting down") == 2)
+    assert {task.result().status_code for task in written} == {202}
+    assert await stopping == 0
+    assert not alive(doomed.seen)
+    hang_up(stuck)
+    await connection.close()
+
+
+async def _wait_for_waiting(connection: asyncpg.Connection, number: int) -> None:
+    waiting = "SELECT count(*) >= $1 FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(waiting, number):
+            await asyncio.sleep(0.02)
+
+
+async def _exists(redis_url: str, name: str) -> bool:
+    async with Redis.from_url(redis_url) as redis:
+        return bool(await redis.exists(name))
+
+
+async def test_limits_outlive_valkey_and_are_shared_again_when_it_is_back(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    limited = await asyncio.to_thread(make_key_with_limits, postgres.url, query=RateLimit(40, 60))
+    bucket = f"{{dependency-graph}}:query:{limited.split('_')[1]}"
+    with (
+        EmbeddedValkey(tmp_path) as valkey,
+        RunningService(tmp_path, DATABASE_URL=postgres.url, REDIS_URL=valkey.url) as service,
+    ):
+        async with service.client(limited, keep_alive=False) as client:
+
+            async def read(times: int) -> Counter[int]:
+                reads = [client.get(f"{API}/services?limit=1") for _ in range(times)]
+                return Counter(answer.status_code for answer in await asyncio.gather(*reads))
+
+            assert (await read(10)).keys() == {200}
+            assert await _exists(valkey.url, bucket)
+            dying = asyncio.create_task(read(60))
+            assert valkey.pid is not None
+            os.kill(valkey.pid, signal.SIGKILL)
+            outage = await dying + await read(200)
+            assert outage.keys() == {200, 429}
+            # Each of the two workers has buckets of its own then, beside those that died.
+            assert outage[200] <= 3 * 40 + 10
+            await asyncio.to_thread(until, lambda: valkey.exit_code() is not None)
+            await asyncio.to_thread(valkey.start)
+            async with asyncio.timeout(10):
+                while not await _exists(valkey.url, bucket):
+                    assert (await read(2)).keys() <= {200, 429}
+        assert '"rate_limits_are_shared_again"' in service.log
+
+
+@pytest.fixture(params=["a wrong password", "no such database", "no connection left"])
+async def refusing(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -> str:
+    """The URL of a database that answers and lets nobody in."""
+    address = urlsplit(postgres.url)
+    if request.param == "a wrong password":
+        return address._replace(netloc=f"postgres:wrong@{address.hostname}:{address.port}").geturl()
+    if request.param == "no such database":
+        return address._replace(path="/nowhere").geturl()
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute("CREATE ROLE crowded LOGIN PASSWORD 'x' CONNECTION LIMIT 0")
+    await connection.close()
+    return address._replace(netloc=f"crowded:x@{address.hostname}:{address.port}").geturl()
+
+
+async def test_a_database_that_lets_nobody_in_is_named_and_no_fault_of_ours(refusing: str) -> None:
+    settings = Settings.model_validate({"database_url": refusing})
+    key = f"fleet_{'0' * 12}_" + "x" * 38
+    async with LifespanManager(create_app(settings)) as manager:
+        transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://graph") as client:
+            ready = await client.get("/readyz")
+            assert (await client.get("/livez")).status_code == 200
+            asked = await client.get(f"{API}/services", headers={"X-API-Key": key})
+    assert (ready.status_code, ready.headers.get("retry-after")) == (503, "1")
+    assert "database" in ready.json()["detail"]
+    assert asked.status_code in (401, 503)
