@@ -137,7 +137,7 @@ def test_logs_are_json_and_hold_no_secret(
         wrong = {"Authorization": f"Bearer {key[:-1]}0"}
         statuses = [
             client.post(INGEST, json=body("ab")).status_code,
-            client.get(f"{API}/services", params={"token": "hunter2"}).status_code,
+            client.get(f"{API}/services", params={"q": "token=hunter2"}).status_code,
             client.get(f"{API}/services", params={"limit": "hunter2"}).status_code,
             client.get(f"{API}/services/{key}").status_code,
             client.get(f"{API}/services", headers=wrong).status_code,

@@ -22,7 +22,10 @@ def test_without_an_address_that_answers_a_server_runs_for_the_context(
 ) -> None:
     with local_database(tmp_path / "new") as url:
         query(url, "CREATE TABLE note AS SELECT 'kept' AS text")
+        with local_database(tmp_path / "new") as shared:
+            assert shared == url
     assert not answers_query(url)
+    assert not (tmp_path / "new" / "database-url").exists()
     (tmp_path / "new" / "database-url").write_text(STALE)
     with local_database(tmp_path / "new") as url:
         assert query(url, "SELECT text FROM note") == "kept"

@@ -38,7 +38,7 @@ def _text(value: object) -> str:
 
 
 def _day(time: datetime | None) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if time else ""
+    return time.astimezone(UTC).strftime("%Y-%m-%d") if time else ""
 
 
 def _status(key: ApiKey) -> str:

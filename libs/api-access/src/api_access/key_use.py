@@ -8,6 +8,7 @@ from api_access.key_store import KeyStore
 _log = structlog.get_logger()
 _GATHER_SECONDS = 1.0
 _STOP_SECONDS = 2.0
+_CANCEL_SECONDS = 1.0
 
 
 class KeyUse:
@@ -25,13 +26,17 @@ class KeyUse:
             self._writer = asyncio.create_task(self._write_soon())
 
     async def stop(self) -> None:
-        """Write what is noted and end, within two seconds."""
+        """Write what is noted and end, within two seconds, or three where the database does not let go."""
         tasks = {asyncio.create_task(self._write())}
         if self._writer is not None:
             self._writer.cancel()
             tasks.add(self._writer)
-        # Not a timeout around the write: a driver that is cancelled may take its time to close.
-        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        _, late = await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:
+            # Not left behind with a connection in hand; a driver that is cancelled may take its time to close.
+            await asyncio.wait(late, timeout=_CANCEL_SECONDS)
 
     async def _write_soon(self) -> None:
         while self._noted:

@@ -90,15 +90,22 @@ WITH RECURSIVE reached (id) AS (
     UNION
     SELECT d.target_id
     FROM reached
-    JOIN graph.service_dependencies AS d ON d.source_id = reached.id
-    WHERE NOT d.is_stale
+    -- OFFSET keeps the planner, which expects to reach everything, from scanning the whole table.
+    CROSS JOIN LATERAL (
+        SELECT target_id FROM graph.service_dependencies
+        WHERE source_id = reached.id AND NOT is_stale
+        OFFSET 0
+    ) AS d
 )
 SELECT source.service_id, target.service_id
 FROM reached
-JOIN graph.service_dependencies AS d ON d.source_id = reached.id
-JOIN graph.services AS source ON source.id = d.source_id
-JOIN graph.services AS target ON target.id = d.target_id
-WHERE NOT d.is_stale;
+CROSS JOIN LATERAL (
+    SELECT target_id FROM graph.service_dependencies
+    WHERE source_id = reached.id AND NOT is_stale
+    OFFSET 0
+) AS d
+JOIN graph.services AS source ON source.id = reached.id
+JOIN graph.services AS target ON target.id = d.target_id;
 
 -- name: alerts_through
 SELECT id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at

@@ -1,0 +1,88 @@
+"""How fast the dependency graph service is, as ratios to the bare equivalent in one run.
+
+uv run python benchmarks/graph.py [--smoke] [--large] [--only NAME]
+"""
+
+import os
+import platform
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Annotated
+
+import asyncpg
+import typer
+import uvloop
+from figures import FULL, SMOKE, Result, Scale
+from load import CONNECTIONS, GENERATOR
+from query_rows import dense_and_cyclic, first, first_large, repeated
+from rich.console import Console
+from rich.table import Table
+from stand import Stand
+from write_rows import cycles_found, ingested, not_built_yet
+
+Row = Callable[[Stand, Scale], Awaitable[list[Result]]]
+
+
+class Name(StrEnum):
+    REPEAT = "repeat"
+    FIRST = "first"
+    FIRST_LARGE = "first-large"
+    DENSE = "dense"
+    INGEST = "ingest"
+    NDJSON = "ndjson"
+    CYCLES = "cycles"
+
+
+ROWS: dict[Name, Row] = {
+    Name.REPEAT: repeated,
+    Name.FIRST: first,
+    Name.FIRST_LARGE: first_large,
+    Name.DENSE: dense_and_cyclic,
+    Name.INGEST: ingested,
+    Name.NDJSON: not_built_yet,
+    Name.CYCLES: cycles_found,
+}
+REACHED = {True: "[green]yes", False: "[red]no", None: "-"}
+
+
+def main(
+    only: Annotated[list[Name] | None, typer.Option(help="Measure this; may be given again.")] = None,
+    large: Annotated[bool, typer.Option("--large", help="Measure 1,000,000 edges too: minutes.")] = False,
+    smoke: Annotated[bool, typer.Option("--smoke", help="All of it, tiny: whether it works.")] = False,
+) -> None:
+    """Measure the dependency graph service against the bare equivalent."""
+    names = only or [name for name in Name if large or smoke or name is not Name.FIRST_LARGE]
+    with Stand.up() as stand:
+        uvloop.run(_measure(stand, names, SMOKE if smoke else FULL))
+
+
+async def _measure(stand: Stand, names: list[Name], scale: Scale) -> None:
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    table = Table("what", "target", "measured", "ours and theirs", "reached")
+    for name in names:
+        with console.status(name):
+            results = await ROWS[name](stand, scale)
+        for result in results:
+            table.add_row(
+                result.what, result.target, result.measured, result.figures, REACHED[result.reached]
+            )
+    console.print(table)
+    console.print(await _machine(stand), highlight=False)
+    if scale is SMOKE:
+        console.print("A smoke run: its figures mean nothing.")
+
+
+async def _machine(stand: Stand) -> str:
+    connection = await asyncpg.connect(stand.postgres_url)
+    postgres = await connection.fetchval("SHOW server_version")
+    await connection.close()
+    return (
+        f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.1f} in the last 5 minutes; "
+        f"Python {platform.python_version()}, PostgreSQL {postgres}; "
+        f"repeats by {GENERATOR} on {CONNECTIONS} connections"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
