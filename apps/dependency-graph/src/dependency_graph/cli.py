@@ -91,7 +91,7 @@ def serve(
             # What anybody may write into a header is no address to count failed attempts by.
             proxy_headers=settings.forwarded_allow_ips is not None,
             forwarded_allow_ips=settings.forwarded_allow_ips,
-            timeout_graceful_shutdown=8,
+            timeout_graceful_shutdown=6,
         )
 
 

@@ -60,9 +60,14 @@ async def _translated() -> AsyncGenerator[None]:
     except (OperationalError, InterfaceError, OSError) as error:
         raise GraphUnavailable from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or _lets_nobody_in(error):
             raise GraphUnavailable from error
         raise
+
+
+def _lets_nobody_in(error: DBAPIError) -> bool:
+    """Whether PostgreSQL is there and refuses: it starts or stops, is full, or knows no such user or database."""
+    return str(getattr(error.orig, "sqlstate", "")).startswith(("08", "28", "3D", "53", "57P"))
 
 
 def dumps(value: Any) -> str:
