@@ -141,6 +141,7 @@ async def test_a_database_that_dies_is_an_answer_and_not_a_hang_and_heals_by_its
                 transport=transport, base_url="http://graph", headers=headers
             ) as client:
                 assert (await client.post(f"/api/v1{INGEST}", json=body("ab"))).status_code == 202
+                assert (await client.get("/api/v1/services/a/dependencies")).status_code == 200
                 assert server.pid is not None
                 os.kill(server.pid, signal.SIGKILL)
                 await _until(lambda: server.exit_code() is not None)

@@ -25,7 +25,13 @@ _SECRETS_IN_TEXT = [
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Mask what looks like a secret in a log event, by name and by shape; a structlog processor."""
-    return {name: _redacted(name, value) for name, value in event.items()}
+    for name, value in event.items():
+        # What most values are, first: this runs for every line.
+        if type(value) is str and not _is_secret(name):
+            event[name] = redact_text(value)
+        elif type(value) is not int or _is_secret(name):
+            event[name] = _redacted(name, value)
+    return event
 
 
 def redact_text(text: str) -> str:

@@ -1,6 +1,6 @@
+import os
 import re
 import time
-import uuid
 from typing import Any
 
 import structlog
@@ -40,18 +40,19 @@ class TelemetryMiddleware:
             await send(message)
 
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(correlation_id=request_id.decode()):
-            try:
-                await self.app(scope, receive, send_with_id)
-            finally:
-                _record(scope, status, time.perf_counter() - started)
+        # Not unbound at the end: a server runs each request in a context of its own.
+        structlog.contextvars.bind_contextvars(correlation_id=request_id.decode())
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            _record(scope, status, time.perf_counter() - started)
 
 
 def _request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
             return value
-    return uuid.uuid4().hex.encode()
+    return os.urandom(16).hex().encode()
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:

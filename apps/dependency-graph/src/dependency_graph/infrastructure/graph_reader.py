@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
+from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import Select, select
 
 from dependency_graph.application.queries import (
@@ -13,9 +14,10 @@ from dependency_graph.application.queries import (
     ServiceFilter,
     ServiceView,
 )
+from dependency_graph.domain.errors import GraphUnavailable
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.statements import statement
-from dependency_graph.infrastructure.tables import generation, services
+from dependency_graph.infrastructure.tables import services
 
 
 class PostgresReader:
@@ -37,7 +39,13 @@ class PostgresReader:
         async with self._turn:
             self._next_generation = None
             async with self._database.read() as connection:
-                return (await connection.execute(select(generation.c.value))).scalar_one()
+                # Past SQLAlchemy, as this runs for nearly every request.
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                try:
+                    return await driver.fetchval("SELECT value FROM graph.generation")
+                except (PostgresError, InterfaceError, OSError) as error:
+                    await connection.invalidate()
+                    raise GraphUnavailable from error
 
     async def dependencies(self, query: DependencyQuery) -> GraphAnswer | None:
         parameters = {
