@@ -6,6 +6,8 @@ from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dependency_graph.api.etag import is_known
+from dependency_graph.application.queries import GraphReader
+from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
 
 CACHED_BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 1000
@@ -41,7 +43,7 @@ class AnswerCache:
             return
         key = (scope["path"], scope["query_string"])
         answer = self._answers.get(key)
-        if answer and answer.etag.startswith(f'"{await scope["state"]["resources"].reader.generation()}-'):
+        if answer and await _is_current(answer, scope["state"]["resources"].reader):
             _lookups.labels("hit").inc()
             # Outer layers look into the scope for the route, and change messages by making new ones.
             scope["route"] = answer.route
@@ -65,6 +67,14 @@ class AnswerCache:
             await send(message)
 
         return keep
+
+
+async def _is_current(answer: _Answer, reader: GraphReader) -> bool:
+    try:
+        return answer.etag.startswith(f'"{await reader.generation()}-')
+    except (GraphUnavailable, GraphBusy):
+        # The route will find out too, and knows how to say it.
+        return False
 
 
 async def _send(answer: _Answer, scope: Scope, send: Send) -> None:
