@@ -62,7 +62,10 @@ def _name_in(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def throwaway_databases(tmp_path_factory: pytest.TempPathFactory) -> Generator[ThrowawayDatabases]:
-    """On the server of TEST_DATABASE_URL, or of a container (TEST_DATABASE=container), or an embedded one."""
+    """On the server of TEST_DATABASE_URL, or of a container (TEST_DATABASE=container), or an embedded one.
+
+    That is PostgreSQL 18, or with TEST_POSTGRES_VERSION=16 the oldest that is supported.
+    """
     with _database_server(tmp_path_factory.mktemp("postgres")) as url:
         databases = ThrowawayDatabases(url)
         yield databases
@@ -89,7 +92,8 @@ def _database_container() -> Generator[str]:
 def _embedded_database(data_dir: Path) -> Generator[str]:
     from embedded_services import EmbeddedPostgres
 
-    with EmbeddedPostgres(data_dir, settings=FAST_AND_FORGETFUL) as server:
+    version = 16 if os.environ.get("TEST_POSTGRES_VERSION") == "16" else 18
+    with EmbeddedPostgres(data_dir, version=version, settings=FAST_AND_FORGETFUL) as server:
         yield server.url
 
 
