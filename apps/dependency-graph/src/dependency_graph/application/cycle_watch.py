@@ -1,5 +1,6 @@
 """Keeping the alerts true to the cycles of the graph, after every change of its edges."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +37,8 @@ async def detect_cycles(
     untraced = 0
     if added:
         reachable = await graph.dependencies.reachable_from({target for _, target in added})
-        search = search_cycles(reachable, touched)
+        # In a thread, as it takes seconds on the largest graphs, and others want answers meanwhile.
+        search = await asyncio.to_thread(search_cycles, reachable, touched)
         cycles |= {cycle for cycle in search.cycles if _leads_through(cycle, touched)}
         untraced = search.untraced
     detected = [
@@ -61,7 +63,8 @@ async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) ->
     if not gone:
         return
     members = {service_id for alert in gone for service_id in alert.cycle}
-    left = search_cycles(await graph.dependencies.reachable_from(members), ()).cycles
+    reachable = await graph.dependencies.reachable_from(members)
+    left = (await asyncio.to_thread(search_cycles, reachable, ())).cycles
     known = {alert.cycle for alert in await graph.alerts.through({cycle[0] for cycle in left})}
     await graph.alerts.save([alert.gone(at) for alert in gone])
     await graph.alerts.save([Alert.of(cycle, at) for cycle in sorted(left - known)])
