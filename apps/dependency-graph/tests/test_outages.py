@@ -37,6 +37,7 @@ from dependency_graph.infrastructure.migrating import migrate
 from dependency_graph.settings import Settings
 from embedded_services import EmbeddedPostgres, EmbeddedValkey
 
+SHARED_AGAIN = '"rate_limits_are_shared_again"'
 ROUNDS = int(os.environ.get("HOSTILE_ROUNDS", "6"))
 
 
@@ -201,9 +202,9 @@ async def test_limits_outlive_valkey_and_are_shared_again_when_it_is_back(
             await asyncio.to_thread(until, lambda: valkey.exit_code() is not None)
             await asyncio.to_thread(valkey.start)
             async with asyncio.timeout(10):
-                while not await _exists(valkey.url, bucket):
+                # One worker may find Valkey back before the one that had missed it.
+                while not await _exists(valkey.url, bucket) or SHARED_AGAIN not in service.log:
                     assert (await read(2)).keys() <= {200, 429}
-        assert '"rate_limits_are_shared_again"' in service.log
 
 
 @pytest.fixture(params=["a wrong password", "no such database", "no connection left"])
