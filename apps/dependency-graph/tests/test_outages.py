@@ -122,10 +122,10 @@ async def test_what_was_acknowledged_outlives_every_kill(
         load.stop()
     assert len(set(load.generations.values())) == len(load.generations)
     assert load.refused.keys() <= {503}
-    assert not alive(backends)
+    await asyncio.to_thread(until, lambda: not alive(backends))
     doomed.signal(signal.SIGTERM)
     assert await asyncio.to_thread(doomed.exit_code) == 0
-    assert not alive(doomed.seen)
+    await asyncio.to_thread(until, lambda: not alive(doomed.seen))
 
 
 def _kill_and_restart(server: EmbeddedPostgres) -> set[psutil.Process]:
@@ -158,8 +158,9 @@ async def test_sigterm_lets_requests_finish_and_waits_for_no_client_that_hangs(
         await asyncio.to_thread(until, lambda: doomed.log.count("Shutting down") == 2)
     assert {task.result().status_code for task in written} == {202}
     assert await stopping == 0
-    assert not alive(doomed.seen)
     hang_up(stuck)
+    # Python's tracker of shared resources ends a moment after what it tracks for.
+    await asyncio.to_thread(until, lambda: not alive(doomed.seen))
     await connection.close()
 
 
