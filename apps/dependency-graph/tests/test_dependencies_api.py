@@ -198,6 +198,27 @@ async def test_a_known_etag_gives_304_until_the_graph_changes(client: httpx.Asyn
     assert (fresh.status_code, len(fresh.json()["nodes"])) == (200, 2)
 
 
+@pytest.mark.parametrize("known", ["*", 'W/"x", {}', "W/{}"])
+async def test_every_way_to_know_an_etag_is_understood(client: httpx.AsyncClient, known: str) -> None:
+    await client.post(INGEST, json=body("ab"))
+    path = "/services/a/dependencies"
+    etag = (await client.get(path)).headers["etag"]
+    for fresh in ("", "?depth=3"):
+        # From the cache, and past it.
+        again = await client.get(path + fresh, headers={"If-None-Match": known.format(etag)})
+        assert (again.status_code, again.headers["etag"]) == (304, etag)
+    near = await client.get(path, headers={"If-None-Match": f"junk{etag}junk"})
+    assert near.status_code == 200
+
+
+@pytest.mark.parametrize("query", ["directon=upstream", "depth=1&depth=2"])
+async def test_an_unknown_or_repeated_parameter_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    await client.post(INGEST, json=body("ab"))
+    answer = await client.get(f"/services/a/dependencies?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["path"] == f"/query/{query.partition('=')[0]}"
+
+
 async def test_a_repeated_query_gives_the_same_bytes_and_sees_every_write(client: httpx.AsyncClient) -> None:
     path = "/services/a/dependencies"
     await client.post(INGEST, json=body("ab"))

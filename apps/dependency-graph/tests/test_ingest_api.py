@@ -181,6 +181,15 @@ async def test_what_is_no_json_that_can_be_stored_is_refused(client: httpx.Async
     assert (await client.get("/services")).json()["services"] == []
 
 
+@pytest.mark.parametrize(
+    "media_type", ["", "text/plain", "application/x-ndjson", "application/json; charset=utf-16"]
+)
+async def test_another_media_type_is_told_what_to_send(client: httpx.AsyncClient, media_type: str) -> None:
+    content = json.dumps(body("ab")).encode()
+    answer = await client.post(PATH, content=content, headers={"Content-Type": media_type})
+    assert (answer.status_code, "application/json" in answer.json()["detail"]) == (415, True)
+
+
 async def test_a_body_of_ten_megabytes_passes_and_one_byte_more_does_not(client: httpx.AsyncClient) -> None:
     told = json.dumps(body(nodes={"a": {"x": ""}})).encode()
     largest = told.replace(b'"x": ""', b'"x": "' + b"y" * (LARGEST_BODY - len(told)) + b'"')
