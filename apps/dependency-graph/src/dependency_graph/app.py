@@ -74,7 +74,11 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         authenticator=authenticator,
         buckets=buckets,
         policy=access_policy,
-        default_limits={"query": settings.rate_limit_query, "ingestion": settings.rate_limit_ingestion},
+        default_limits={
+            "query": settings.rate_limit_query,
+            "ingestion": settings.rate_limit_ingestion,
+            "traces": settings.rate_limit_traces,
+        },
     )
     return TelemetryMiddleware(RawPath(guarded))
 

@@ -1,6 +1,6 @@
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api_access import RateLimit, asyncpg_url
@@ -24,6 +24,16 @@ def _redis(url: str) -> str:
     return url
 
 
+def _http(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("not the URL of a server: http://host:9090")
+    return url.rstrip("/")
+
+
+def _listed(value: object) -> object:
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """The settings of the dependency graph service, from environment variables of the same names."""
 
@@ -42,6 +52,34 @@ class Settings(BaseSettings):
     api_workers: int = Field(default=4, ge=1, description="worker processes")
     rate_limit_ingestion: Limit = Field(default=RateLimit(10, 60), description="writes of each API key")
     rate_limit_query: Limit = Field(default=RateLimit(60, 60), description="reads of each API key")
+    rate_limit_traces: Limit = Field(default=RateLimit(600, 60), description="trace exports of each API key")
+    redis_cache_ttl: int = Field(default=300, ge=1, description="seconds that Redis keeps an answer")
+    otel_graph_ingest_interval_minutes: int = Field(
+        default=15, ge=1, description="minutes between two looks at Prometheus"
+    )
+    otel_graph_metrics_prefix: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] = (
+        Field(
+            default="traces_service_graph",
+            description="what the names of the service graph's metrics start with",
+        )
+    )
+    prometheus_url: Annotated[str, AfterValidator(_http)] | None = Field(
+        default=None, description="Prometheus that has the service graph's metrics; without it none is asked"
+    )
+    prometheus_bearer_token: SecretStr | None = Field(default=None, description="token for Prometheus")
+    prometheus_username: str | None = Field(default=None, description="user for Prometheus")
+    prometheus_password: SecretStr | None = Field(default=None, description="password for Prometheus")
+    prometheus_timeout_seconds: float = Field(default=30, gt=0, description="for each question to Prometheus")
+    stale_edge_threshold_hours: int = Field(
+        default=168, ge=1, description="hours after which a dependency that was not seen is stale"
+    )
+    mcp_allowed_hosts: Annotated[list[str], NoDecode, BeforeValidator(_listed)] = Field(
+        default_factory=list, description="hosts beside loopback by whose names MCP clients may call"
+    )
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_http)] | None = Field(
+        default=None, description="OpenTelemetry collector that gets our traces; without it none are made"
+    )
+    otel_trace_sample_rate: float = Field(default=0.1, ge=0, le=1, description="part of the requests traced")
     forwarded_allow_ips: str | None = Field(
         default=None, description="proxies whose X-Forwarded-For names the client: addresses, or *"
     )

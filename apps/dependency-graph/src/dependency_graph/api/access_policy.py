@@ -1,12 +1,20 @@
+import re
+
 from api_access import Requirement
 
 _READ = Requirement("read", "query")
 _WRITE = Requirement("write", "ingestion")
+_TRACES = Requirement("write", "traces")
 _OPEN = frozenset({"/api/v1/health", "/api/v1/health/ready"})
+_RUN_A_SOURCE = re.compile(r"/api/v1/sync/[^/]*")
 
 
 def access_policy(method: str, path: str) -> Requirement | None:
-    """What a request must bring: everything below `/api/` wants a key, reads and writes apart."""
+    """What a request must bring: everything that is not for operators wants a key, reads and writes apart."""
+    if path == "/v1/traces":
+        return _TRACES
     if not path.startswith("/api/") or path in _OPEN:
         return None
-    return _READ if method in ("GET", "HEAD", "OPTIONS") else _WRITE
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return _READ
+    return Requirement("admin", "ingestion") if _RUN_A_SOURCE.fullmatch(path) else _WRITE

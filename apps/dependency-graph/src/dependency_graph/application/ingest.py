@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from dependency_graph.application.cycle_search import MOST_TRACED
@@ -16,9 +16,10 @@ from dependency_graph.domain.dependency import (
     Dependency,
     DiscoverySource,
     Pair,
+    Traffic,
     conflict,
 )
-from dependency_graph.domain.service import Service
+from dependency_graph.domain.service import Service, ServiceType
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
@@ -35,16 +36,21 @@ class Node:
 class Edge:
     pair: Pair
     attributes: Attributes
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What `source` observed at `timestamp` (with a time zone). Values are valid, repeats are allowed."""
+    """What `source` observed at `timestamp` (with a time zone). Values are valid, repeats are allowed.
+
+    `hints` are the types of services that were seen, but that nobody told of: placeholders get them.
+    """
 
     source: DiscoverySource
     timestamp: datetime
     nodes: Sequence[Node]
     edges: Sequence[Edge]
+    hints: Mapping[str, ServiceType] = field(default_factory=dict[str, ServiceType])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,8 @@ async def ingest(batch: Batch, graph: Graph, now: datetime) -> Ingested:
     generation = await graph.generation.lock()
     nodes = {node.service_id: node for node in batch.nodes}
     edges = {edge.pair: edge for edge in batch.edges if edge.pair[0] != edge.pair[1]}
-    services = await _services(nodes, edges, graph)
-    nodes_upserted = await graph.services.save(services)
+    services = await _services(nodes, edges, batch.hints, graph)
+    nodes_upserted = await graph.services.save([*services.told, *services.placeholders])
 
     known = await graph.dependencies.find(edges)
     dependencies = [_observed(edge, known.get(pair, ()), batch) for pair, edge in edges.items()]
@@ -77,7 +83,6 @@ async def ingest(batch: Batch, graph: Graph, now: datetime) -> Ingested:
     if nodes_upserted or edges_upserted:
         generation = await graph.generation.advance()
     conflicts = (conflict(new, known.get(new.pair, ())) for new in dependencies)
-    placeholders = sum(service.discovered for service in services)
     return Ingested(
         uuid4(),
         nodes_upserted,
@@ -85,17 +90,31 @@ async def ingest(batch: Batch, graph: Graph, now: datetime) -> Ingested:
         generation,
         detection.cycles,
         [found for found in conflicts if found],
-        list(_warnings(batch, placeholders, detection.untraced, now)),
+        list(_warnings(batch, len(services.placeholders), detection.untraced, now)),
     )
 
 
-async def _services(nodes: Mapping[str, Node], edges: Collection[Pair], graph: Graph) -> list[Service]:
-    """The services to store: those told of, and placeholders for the unknown ends of edges."""
+class _Services(NamedTuple):
+    """The services to store: those that something was told of, and new ones for the unknown ends of edges."""
+
+    told: list[Service]
+    placeholders: list[Service]
+
+
+async def _services(
+    nodes: Mapping[str, Node], edges: Collection[Pair], hints: Mapping[str, ServiceType], graph: Graph
+) -> _Services:
     ends = {service_id for pair in edges for service_id in pair}
     known = await graph.services.find(ends | nodes.keys())
     told = [_told(node, known.get(node.service_id)) for node in nodes.values()]
     unknown = sorted(ends - known.keys() - nodes.keys())
-    return told + [Service.placeholder(service_id) for service_id in unknown]
+    hinted = [
+        replace(service, service_type=hints[service.service_id])
+        for service in known.values()
+        if service.discovered and service.service_id in hints and service.service_id not in nodes
+    ]
+    placeholders = [Service.placeholder(name, hints.get(name, ServiceType.INTERNAL)) for name in unknown]
+    return _Services(told + hinted, placeholders)
 
 
 def _told(node: Node, known: Service | None) -> Service:
@@ -107,8 +126,8 @@ def _told(node: Node, known: Service | None) -> Service:
 def _observed(edge: Edge, known: Sequence[Dependency], batch: Batch) -> Dependency:
     for row in known:
         if row.discovery_source is batch.source:
-            return row.seen_again(edge.attributes, batch.timestamp)
-    return Dependency.first_seen(edge.pair, batch.source, edge.attributes, batch.timestamp)
+            return row.seen_again(edge.attributes, batch.timestamp, edge.traffic)
+    return Dependency.first_seen(edge.pair, batch.source, edge.attributes, batch.timestamp, edge.traffic)
 
 
 def _warnings(batch: Batch, placeholders: int, untraced: int, now: datetime) -> Iterable[str]:

@@ -62,6 +62,18 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What was measured on a dependency; None is a value that could not be told.
+
+    `request_rate` is per second, `error_rate` the failed part of the requests, 0 to 1.
+    """
+
+    request_rate: float | None = None
+    error_rate: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dependency:
     """What one source knows of one pair."""
 
@@ -72,25 +84,33 @@ class Dependency:
     first_observed_at: datetime
     last_observed_at: datetime
     is_stale: bool = False
+    traffic: Traffic | None = None
 
     @classmethod
-    def first_seen(cls, pair: Pair, source: DiscoverySource, attributes: Attributes, at: datetime) -> Self:
-        return cls(pair, source, attributes, 1, at, at)
+    def first_seen(
+        cls,
+        pair: Pair,
+        source: DiscoverySource,
+        attributes: Attributes,
+        at: datetime,
+        traffic: Traffic | None = None,
+    ) -> Self:
+        return cls(pair, source, attributes, 1, at, at, traffic=traffic)
 
     @property
     def confidence_score(self) -> float:
         return confidence(self.discovery_source, self.observations)
 
-    def seen_again(self, attributes: Attributes, at: datetime) -> Self:
+    def seen_again(self, attributes: Attributes, at: datetime, traffic: Traffic | None = None) -> Self:
         """After another observation at `at`: only a later one counts, and revives a stale dependency.
 
-        The attributes are the last ones told, whatever their time.
+        The attributes are the last ones told, whatever their time. Without `traffic` what is known of it stays.
         """
+        told = replace(self, attributes=attributes, traffic=traffic or self.traffic)
         if at <= self.last_observed_at:
-            return replace(self, attributes=attributes, first_observed_at=min(at, self.first_observed_at))
+            return replace(told, first_observed_at=min(at, self.first_observed_at))
         return replace(
-            self,
-            attributes=attributes,
+            told,
             observations=self.observations + 1,
             last_observed_at=at,
             is_stale=False,

@@ -41,8 +41,8 @@ class Service:
     discovered: bool = False
 
     @classmethod
-    def placeholder(cls, service_id: str) -> Self:
-        return cls(service_id, discovered=True)
+    def placeholder(cls, service_id: str, service_type: ServiceType = ServiceType.INTERNAL) -> Self:
+        return cls(service_id, service_type=service_type, discovered=True)
 
     @classmethod
     def registered(cls, service_id: str, metadata: Mapping[str, Any]) -> Self:

@@ -16,7 +16,7 @@ POOL_WAIT_SECONDS = 5
 class Database:
     """The one owner of connections to PostgreSQL.
 
-    Both contexts raise GraphUnavailable where the database cannot be reached or goes away, and GraphBusy
+    All contexts raise GraphUnavailable where the database cannot be reached or goes away, and GraphBusy
     where no connection is free within 5 s.
     """
 
@@ -34,11 +34,20 @@ class Database:
             },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshot = self.engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A connection whose every statement sees a snapshot of its own; it saves a round trip for BEGIN."""
         async with _translated(), self._autocommit.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection whose statements all see the same moment, and which writes nothing."""
+        async with _translated(), self._snapshot.connect() as connection, connection.begin():
             yield connection
 
     @asynccontextmanager

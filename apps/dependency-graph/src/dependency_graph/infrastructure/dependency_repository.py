@@ -12,6 +12,7 @@ from dependency_graph.domain.dependency import (
     DependencyCriticality,
     DiscoverySource,
     Pair,
+    Traffic,
 )
 from dependency_graph.infrastructure.database import dumps
 from dependency_graph.infrastructure.statements import statement
@@ -59,11 +60,17 @@ def _dependency(row: RowMapping) -> Dependency:
         row["first_observed_at"],
         row["last_observed_at"],
         row["is_stale"],
+        _traffic(row),
     )
 
 
+def _traffic(row: RowMapping) -> Traffic | None:
+    traffic = Traffic(row["request_rate"], row["error_rate"], row["p95_ms"])
+    return None if traffic == Traffic() else traffic
+
+
 def _row(dependency: Dependency) -> dict[str, Any]:
-    attributes = dependency.attributes
+    attributes, traffic = dependency.attributes, dependency.traffic or Traffic()
     return {
         "source": dependency.pair[0],
         "target": dependency.pair[1],
@@ -78,4 +85,7 @@ def _row(dependency: Dependency) -> dict[str, Any]:
         "first_observed_at": dependency.first_observed_at.isoformat(),
         "last_observed_at": dependency.last_observed_at.isoformat(),
         "is_stale": dependency.is_stale,
+        "request_rate": traffic.request_rate,
+        "error_rate": traffic.error_rate,
+        "p95_ms": traffic.p95_ms,
     }

@@ -11,7 +11,7 @@ _NAMED = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | r
 
 @cache
 def statement(name: str) -> TextClause:
-    """The statement of that name in `graph_queries.sql`, with those that it includes."""
+    """The statement of that name in the `.sql` files beside this one, with those that it includes."""
     return text(_with_included(name))
 
 
@@ -21,5 +21,6 @@ def _with_included(name: str) -> str:
 
 @cache
 def _texts() -> dict[str, str]:
-    file = resources.files(infrastructure).joinpath("graph_queries.sql")
-    return {name: body.strip().rstrip(";") for name, body in _NAMED.findall(file.read_text(encoding="utf-8"))}
+    folder = resources.files(infrastructure).iterdir()
+    files = [file.read_text(encoding="utf-8") for file in folder if file.name.endswith(".sql")]
+    return {name: body.strip().rstrip(";") for file in files for name, body in _NAMED.findall(file)}

@@ -32,7 +32,12 @@ alerts = Table(
     Column("resolved_at", _instant),
 )
 
-generation = Table("generation", _graph, Column("value", BigInteger, nullable=False))
+generation = Table(
+    "generation",
+    _graph,
+    Column("value", BigInteger, nullable=False),
+    Column("graph_id", Uuid, nullable=False),
+)
 
 stored_answers = Table(
     "stored_answers",

@@ -1,0 +1,55 @@
+"""Runs of the sources, spans that wait for their other half, and an identity for the graph."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+UP = [
+    # Two graphs may be at the same generation; what is cached of one must not be taken for the other's.
+    "ALTER TABLE graph.generation ADD COLUMN graph_id uuid NOT NULL DEFAULT gen_random_uuid()",
+    """
+    CREATE TABLE graph.sync_runs (
+        id uuid PRIMARY KEY,
+        source text NOT NULL,
+        status text NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
+        started_at timestamptz NOT NULL,
+        finished_at timestamptz,
+        changes jsonb NOT NULL DEFAULT '{}',
+        error text
+    )
+    """,
+    "CREATE INDEX sync_runs_latest ON graph.sync_runs (source, started_at DESC)",
+    # Lost in a crash, which costs a minute of unpaired spans; logged, it would cost every request.
+    """
+    CREATE UNLOGGED TABLE graph.open_spans (
+        trace_id bytea NOT NULL,
+        span_id bytea NOT NULL,
+        caller_id bytea,
+        is_caller boolean NOT NULL,
+        service_id text COLLATE "C" NOT NULL,
+        communication_mode text NOT NULL,
+        received_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (trace_id, span_id, is_caller)
+    )
+    """,
+    "CREATE INDEX open_spans_age ON graph.open_spans (received_at)",
+]
+
+DOWN = [
+    "DROP TABLE graph.open_spans",
+    "DROP TABLE graph.sync_runs",
+    "ALTER TABLE graph.generation DROP COLUMN graph_id",
+]
+
+
+def upgrade() -> None:
+    for statement in UP:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    for statement in DOWN:
+        op.execute(statement)
