@@ -27,9 +27,11 @@ from dependency_graph.api.problems import PROBLEMS
 from dependency_graph.api.service_id import RawPath
 from dependency_graph.api.wiring import Resources
 from dependency_graph.infrastructure.database import Database
-from dependency_graph.infrastructure.graph_reader import PostgresReader
 from dependency_graph.infrastructure.migrating import what_is_missing
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
+from dependency_graph.infrastructure.response_cache import LOOKUPS, CachingReader
+from dependency_graph.infrastructure.shared_answers import SharedAnswers
+from dependency_graph.infrastructure.snapshot_reader import SnapshotReader
 from dependency_graph.settings import Settings
 from embedded_services import die_with_parent
 from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
@@ -52,6 +54,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     shared = RedisBuckets.connect(settings.redis_url, "dependency-graph") if settings.redis_url else None
     buckets = FallbackBuckets(shared, MemoryBuckets()) if shared else MemoryBuckets()
     authenticator = Authenticator(KeyStore(database.engine), buckets)
+    reader = SnapshotReader(database)
+    answers = _shared_answers(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
@@ -59,18 +63,21 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         gc.freeze()
         yield State(
             resources=Resources(
-                PostgresReader(database),
+                CachingReader(reader, answers),
                 lambda: graph_transaction(database),
                 lambda: what_is_missing(database),
             )
         )
         await authenticator.stop()
+        await reader.stop()
         await database.close()
         if shared:
             await shared.close()
+        if answers:
+            await answers.close()
 
     guarded = AccessMiddleware(
-        BodyLimit(AnswerCache(_routes(lifespan))),
+        BodyLimit(AnswerCache(_routes(lifespan), LOOKUPS.labels("hit").inc)),
         authenticator=authenticator,
         buckets=buckets,
         policy=access_policy,
@@ -81,6 +88,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         },
     )
     return TelemetryMiddleware(RawPath(guarded))
+
+
+def _shared_answers(settings: Settings) -> SharedAnswers | None:
+    if settings.redis_url is None:
+        return None
+    return SharedAnswers.connect(settings.redis_url, settings.redis_cache_ttl, "dependency-graph")
 
 
 def _routes(lifespan: Lifespan[FastAPI]) -> FastAPI:

@@ -45,6 +45,35 @@ LIMIT :most;
     )
 )
 
+-- name: edges
+-- One edge for each pair of `walked` whose ends are `named`, merged of all sources that report it.
+merged AS (
+    SELECT
+        source.service_id AS source, target.service_id AS target,
+        (array_agg(d ORDER BY d.is_stale, d.discovery_source))[1] AS foremost,
+        (array_agg(d ORDER BY d.is_stale, d.discovery_source) FILTER (WHERE d.request_rate IS NOT NULL))[1]
+            AS observed,
+        max(d.confidence_score) AS confidence_score,
+        array_agg(d.discovery_source ORDER BY d.discovery_source) AS discovery_sources,
+        max(d.last_observed_at) AS last_observed_at,
+        bool_and(d.is_stale) AS is_stale
+    FROM walked
+    JOIN named AS source ON source.id = walked.source_id
+    JOIN named AS target ON target.id = walked.target_id
+    JOIN graph.service_dependencies AS d
+        ON d.source_id = walked.source_id AND d.target_id = walked.target_id
+    WHERE {counts}
+    GROUP BY source.service_id, target.service_id
+),
+edges AS (
+    SELECT
+        source, target, (foremost).communication_mode, (foremost).criticality, (foremost).protocol,
+        (foremost).timeout_ms, (foremost).retry_config, confidence_score, (foremost).discovery_source,
+        discovery_sources, (observed).request_rate, (observed).error_rate, (observed).p95_ms,
+        last_observed_at, is_stale
+    FROM merged
+)
+
 -- name: dependencies_of
 -- What a service depends on and what depends on it, to a depth, as the finished answer.
 --
@@ -101,32 +130,7 @@ kept AS MATERIALIZED (
 named (id, service_id) AS MATERIALIZED (
     SELECT id, service_id FROM start UNION ALL SELECT id, service_id FROM kept
 ),
-merged AS (
-    SELECT
-        source.service_id AS source, target.service_id AS target,
-        (array_agg(d ORDER BY d.is_stale, d.discovery_source))[1] AS foremost,
-        (array_agg(d ORDER BY d.is_stale, d.discovery_source) FILTER (WHERE d.request_rate IS NOT NULL))[1]
-            AS observed,
-        max(d.confidence_score) AS confidence_score,
-        array_agg(d.discovery_source ORDER BY d.discovery_source) AS discovery_sources,
-        max(d.last_observed_at) AS last_observed_at,
-        bool_and(d.is_stale) AS is_stale
-    FROM walked
-    JOIN named AS source ON source.id = walked.source_id
-    JOIN named AS target ON target.id = walked.target_id
-    JOIN graph.service_dependencies AS d
-        ON d.source_id = walked.source_id AND d.target_id = walked.target_id
-    WHERE {counts}
-    GROUP BY source.service_id, target.service_id
-),
-edges AS (
-    SELECT
-        source, target, (foremost).communication_mode, (foremost).criticality, (foremost).protocol,
-        (foremost).timeout_ms, (foremost).retry_config, confidence_score, (foremost).discovery_source,
-        discovery_sources, (observed).request_rate, (observed).error_rate, (observed).p95_ms,
-        last_observed_at, is_stale
-    FROM merged
-),
+{edges},
 nodes AS (
     SELECT service_id, id, team, criticality, service_type, metadata, discovered, distance FROM kept
 ),
@@ -161,3 +165,24 @@ answer AS (
     FROM start, graph.generation
 )
 SELECT generation, CAST(row_to_json(answer) AS text) AS body FROM answer;
+
+-- name: snapshot_nodes
+-- Every service as it stands in an answer, but for its distance.
+SELECT service_id, CAST(to_json(service_id) AS text) AS quoted, CAST(row_to_json(node) AS text) AS node
+FROM (
+    SELECT service_id, id, team, criticality, service_type, metadata, discovered FROM graph.services
+) AS node
+ORDER BY service_id;
+
+-- name: snapshot_edges
+-- Every fresh dependency as it stands in an answer.
+WITH walked AS (
+    SELECT DISTINCT d.source_id, d.target_id FROM graph.service_dependencies AS d WHERE {counts}
+),
+named AS (SELECT id, service_id FROM graph.services),
+{edges}
+SELECT source, target, CAST(row_to_json(edges) AS text) AS edge FROM edges ORDER BY source, target;
+
+-- name: more_edges_than
+SELECT count(*) > :most
+FROM (SELECT FROM graph.service_dependencies LIMIT CAST(:most AS bigint) + 1) AS beginning;
