@@ -6,7 +6,8 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from problem_details import Fault, Problem, ProblemKind, install_problem_handlers
+from problem_details import Fault, Problem, ProblemKind
+from problem_details.handlers import install_problem_handlers
 
 
 class NoSuchBookError(Exception):

@@ -35,7 +35,8 @@ from dependency_graph.infrastructure.snapshot_reader import SnapshotReader
 from dependency_graph.settings import Settings
 from embedded_services import die_with_parent
 from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
-from problem_details import PROBLEM_RESPONSES, install_problem_handlers
+from problem_details import PROBLEM_RESPONSES
+from problem_details.handlers import install_problem_handlers
 
 
 class State(TypedDict):

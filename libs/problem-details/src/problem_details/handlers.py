@@ -1,5 +1,4 @@
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -9,23 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from problem_details.kind import ProblemKind
 from problem_details.problem import Fault, Problem
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemKind:
-    """How an exception of an app is answered; its text becomes the detail unless `detail` is given."""
-
-    status: int
-    slug: str
-    title: str
-    detail: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def problem(self, error: Exception) -> Problem:
-        return Problem(
-            self.status, self.title, self.detail or str(error), slug=self.slug, headers=self.headers
-        )
 
 
 def install_problem_handlers(app: FastAPI, table: Mapping[type[Exception], ProblemKind]) -> None:
