@@ -5,6 +5,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
+from observability.log_filters import CutOffInOneLine
 from observability.redaction import redact
 
 # Redaction comes last, so that a secret in a traceback or in an argument is masked as well.
@@ -48,5 +49,6 @@ def _route_standard_logging(level: str, stream: TextIO, renderer: Processor) -> 
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
+    logging.getLogger("uvicorn.error").filters = [CutOffInOneLine()]
     # httpx writes a line for each request of a client, at the level of our own lines for each one served.
     logging.getLogger("httpx").setLevel("WARNING")

@@ -1,34 +1,45 @@
 import os
 import re
 import time
-from typing import Any
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from observability.metrics import request_seconds, requests_total
+from observability.trace_context import TraceParent, within_parent
+
+if TYPE_CHECKING:
+    from observability.server_span import ServerSpan
+    from observability.tracing import Tracing
 
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
+# Looking one up takes longer than counting.
+_counted = cache(requests_total.labels)
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class TelemetryMiddleware:
-    """Gives every request an id, one log line and its place in the metrics.
+    """Gives every request an id, one log line, its place in the metrics, and a span where `tracing` is given.
 
     `X-Request-ID` is taken from the client where it is 1 to 128 plain characters, else made here. It is
-    in `scope["state"]["request_id"]`, in every log line of the request, and on the answer.
+    in `scope["state"]["request_id"]`, in every log line of the request, and on the answer. The trace id of
+    `traceparent` is in the log lines, traced or not.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tracing: "Tracing | None" = None) -> None:
         self.app = app
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id, parent = _told_by_client(scope)
         scope.setdefault("state", {})["request_id"] = request_id.decode()
         status = 500
 
@@ -42,30 +53,40 @@ class TelemetryMiddleware:
         started = time.perf_counter()
         # Not unbound at the end: a server runs each request in a context of its own.
         structlog.contextvars.bind_contextvars(correlation_id=request_id.decode())
-        try:
-            await self.app(scope, receive, send_with_id)
-        finally:
-            _record(scope, status, time.perf_counter() - started)
+        with self._trace(scope, parent) as span:
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                _record(scope, status, time.perf_counter() - started, span)
+
+    def _trace(self, scope: Scope, parent: TraceParent | None) -> "AbstractContextManager[ServerSpan | None]":
+        return self._tracing.server_span(scope, parent) if self._tracing else within_parent(parent)
 
 
-def _request_id(scope: Scope) -> bytes:
+def _told_by_client(scope: Scope) -> tuple[bytes, TraceParent | None]:
+    """The id of the request, which is a new one where the client gives none that is fit, and its trace."""
+    request_id, parents = b"", list[bytes]()
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
-            return value
-    return os.urandom(16).hex().encode()
+        if name == b"x-request-id" and not request_id and _ACCEPTABLE_ID.fullmatch(value):
+            request_id = value
+        elif name == b"traceparent":
+            parents.append(value)
+    parent = TraceParent.parse(parents[0]) if len(parents) == 1 else None
+    return request_id or os.urandom(16).hex().encode(), parent
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
+def _record(scope: Scope, status: int, seconds: float, span: "ServerSpan | None") -> None:
     # Anything may stand in a method or path: only what the app knows becomes a label.
     method = scope["method"] if scope["method"] in _METHODS else "other"
     route = _route(scope)
-    requests_total.labels(method, route, status).inc()
-    request_seconds.labels(method, route).observe(seconds)
+    _counted(method, route or "unmatched", status).inc()
+    request_seconds.observe(seconds, method, route or "unmatched")
+    if span:
+        span.answered(method, route, status)
     log = _log.warning if status >= 500 else _log.info  # noqa: PLR2004  # server errors
     log("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 2))
 
 
-def _route(scope: Scope) -> str:
+def _route(scope: Scope) -> str | None:
     """The template of the route that was found, without the types of its parameters."""
-    route: Any = scope.get("route")
-    return getattr(route, "path_format", None) or "unmatched"
+    return getattr(scope.get("route"), "path_format", None)

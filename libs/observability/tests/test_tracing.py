@@ -1,0 +1,68 @@
+"""Tracing beside a collector that is not well; what a collector gets is tested with the service."""
+
+import io
+import socket
+from collections.abc import AsyncGenerator, Iterator
+from time import monotonic
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from observability import TelemetryMiddleware
+from observability.tracing import FLUSH_SECONDS, Tracing
+
+MORE_THAN_ARE_QUEUED = 2700
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A collector that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def absent() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+async def _greet(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("hello")
+
+
+async def _served(tracing: Tracing, requests: int) -> AsyncGenerator[float]:
+    app = TelemetryMiddleware(Starlette(routes=[Route("/", _greet)]), tracing)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        for _ in range(requests):
+            started = monotonic()
+            assert (await client.get("/")).text == "hello"
+            yield monotonic() - started
+
+
+async def _times(endpoint: str) -> list[float]:
+    """How long requests take, and at the end the stop, all of them traced."""
+    tracing = Tracing("test", endpoint, 1)
+    tracing.start()
+    times = [seconds async for seconds in _served(tracing, MORE_THAN_ARE_QUEUED)]
+    started = monotonic()
+    await tracing.stop()
+    return [*times, monotonic() - started]
+
+
+@pytest.mark.parametrize("collector", ["silent", "absent"])
+async def test_a_collector_that_is_dead_slows_nobody_and_holds_up_no_stop(
+    collector: str, request: pytest.FixtureRequest, log: io.StringIO
+) -> None:
+    *times, stop = await _times(request.getfixturevalue(collector))
+    # Who waited for the collector would wait for its timeout of 10 s.
+    assert sorted(times)[len(times) // 2] < 0.1
+    assert max(times) < 5
+    assert stop < FLUSH_SECONDS + 3
+    complaints = [line for line in log.getvalue().splitlines() if '"request"' not in line]
+    assert 1 <= len(complaints) <= 2
