@@ -1,0 +1,83 @@
+"""Runs of sources where the database goes away between two steps."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from fakes import MemoryRuns
+
+from dependency_graph.application.sync import Changes, Source, Sync, Transaction
+from dependency_graph.domain.errors import GraphUnavailable
+from dependency_graph.domain.sync_run import RunStatus
+
+
+class _Meter:
+    def __init__(self) -> None:
+        self.counted: list[tuple[str, RunStatus]] = []
+
+    def __call__(self, source: str, status: RunStatus, _seconds: float) -> None:
+        self.counted.append((source, status))
+
+
+@pytest.fixture
+def meter() -> _Meter:
+    return _Meter()
+
+
+async def _store(transaction: Transaction) -> Changes:
+    async with transaction():
+        return {"stored": 1}
+
+
+async def _never(_transaction: Transaction) -> Changes:
+    await asyncio.Event().wait()
+    return {}
+
+
+def _sync(runs: MemoryRuns, meter: _Meter, longest_seconds: float = 60) -> Sync:
+    sources = [
+        Source("store", timedelta(minutes=1), _store),
+        Source("never", timedelta(minutes=1), _never),
+    ]
+    return Sync(sources, runs, meter, longest_seconds)
+
+
+async def test_a_run_is_recorded_counted_and_gives_up_its_turn(meter: _Meter) -> None:
+    runs = MemoryRuns()
+    sync = _sync(runs, meter)
+    run = await sync.finished(await sync.start("store"))
+    assert (run.status, run.changes, runs.known["store"]) == (RunStatus.SUCCEEDED, {"stored": 1}, [run])
+    assert (meter.counted, runs.taken) == ([("store", RunStatus.SUCCEEDED)], set())
+
+
+@pytest.mark.parametrize("step", ["transaction", "finish"])
+async def test_a_database_that_goes_away_during_a_run_leaves_no_turn_behind(meter: _Meter, step: str) -> None:
+    runs = MemoryRuns(step)
+    sync = _sync(runs, meter)
+    run = await sync.finished(await sync.start("store"))
+    assert run.status is (RunStatus.FAILED if step == "transaction" else RunStatus.SUCCEEDED)
+    assert (len(meter.counted), runs.taken) == (1, set())
+
+
+async def test_a_run_that_cannot_begin_leaves_no_turn_behind(meter: _Meter) -> None:
+    runs = MemoryRuns("begin")
+    with pytest.raises(GraphUnavailable):
+        await _sync(runs, meter).start("store")
+    assert (meter.counted, runs.taken) == ([], set())
+
+
+async def test_a_run_that_takes_too_long_is_ended(meter: _Meter) -> None:
+    sync = _sync(MemoryRuns(), meter, longest_seconds=0.05)
+    run = await sync.finished(await sync.start("never"))
+    assert (run.status, "more than 0.05 s" in (run.error or "")) == (RunStatus.FAILED, True)
+
+
+async def test_a_stop_right_after_the_start_still_records_the_end(meter: _Meter) -> None:
+    runs = MemoryRuns()
+    sync = _sync(runs, meter)
+    await sync.start("never")
+    await sync.stop()
+    assert [(run.status, "stopped" in (run.error or "")) for run in runs.known["never"]] == [
+        (RunStatus.FAILED, True)
+    ]
+    assert runs.taken == set()
