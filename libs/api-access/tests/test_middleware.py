@@ -12,8 +12,9 @@ from api_access.authenticator import Authenticator
 from api_access.key_store import KeyStore
 from api_access.keys import new_token
 from api_access.memory_buckets import MemoryBuckets
-from api_access.middleware import AccessMiddleware, Requirement
+from api_access.middleware import AccessMiddleware
 from api_access.rate_limits import RateLimit
+from api_access.requirement import Requirement
 
 START = {"type": "http.response.start", "status": 200, "headers": [(b"x-own", b"1")]}
 RATE_LIMIT_HEADERS = {"ratelimit", "ratelimit-policy"} | {

@@ -1,5 +1,6 @@
 """API keys in PostgreSQL and token-bucket rate limits, for any ASGI app."""
 
+from api_access.access import Access
 from api_access.api_key import ApiKey, Principal, Scope
 from api_access.authenticator import Authenticator
 from api_access.cli import api_keys_app
@@ -8,24 +9,30 @@ from api_access.errors import NotMigrated, StoreUnavailable, UnknownKey
 from api_access.fallback_buckets import FallbackBuckets
 from api_access.key_store import KeyStore
 from api_access.memory_buckets import MemoryBuckets
-from api_access.middleware import AccessMiddleware, Requirement
+from api_access.middleware import AccessMiddleware
 from api_access.migrating import ACCESS_MIGRATIONS, Migrations, downgrade, migrate
+from api_access.outage import Outage
 from api_access.rate_limits import Decision, RateLimit, TokenBuckets
 from api_access.redis_buckets import RedisBuckets
 from api_access.refusals import InvalidKey, Refusal
+from api_access.requirement import KEY_ONLY, KeyOnly, Requirement
 
 __all__ = [
     "ACCESS_MIGRATIONS",
+    "KEY_ONLY",
+    "Access",
     "AccessMiddleware",
     "ApiKey",
     "Authenticator",
     "Decision",
     "FallbackBuckets",
     "InvalidKey",
+    "KeyOnly",
     "KeyStore",
     "MemoryBuckets",
     "Migrations",
     "NotMigrated",
+    "Outage",
     "Principal",
     "RateLimit",
     "RedisBuckets",

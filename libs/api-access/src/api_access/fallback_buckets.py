@@ -1,14 +1,11 @@
 from collections.abc import Callable, Coroutine
 from time import monotonic
 
-import structlog
 from redis.exceptions import RedisError
 
 from api_access.metrics import FALLBACKS
+from api_access.outage import Outage
 from api_access.rate_limits import Decision, RateLimit, TokenBuckets
-
-_log = structlog.get_logger()
-_PROBE_SECONDS = 1.0
 
 
 class FallbackBuckets:
@@ -22,8 +19,7 @@ class FallbackBuckets:
     ) -> None:
         self._shared = shared
         self._local = local
-        self._clock = clock
-        self._probe_at: float | None = None
+        self._outage = Outage("rate_limits_fall_back_to_memory", "rate_limits_are_shared_again", clock)
 
     async def take(self, bucket: str, limit: RateLimit) -> Decision:
         """Take one token out of `bucket`, or be refused. Raises nothing for Redis being away."""
@@ -34,33 +30,13 @@ class FallbackBuckets:
         return await self._decide(lambda buckets: buckets.peek(bucket, limit))
 
     async def _decide(self, ask: Callable[[TokenBuckets], Coroutine[None, None, Decision]]) -> Decision:
-        if self._may_ask():
+        if self._outage.may_ask():
             try:
                 decision = await ask(self._shared)
             except (RedisError, OSError) as error:
-                self._note_failure(error)
+                self._outage.note_failure(error)
             else:
-                self._note_success()
+                self._outage.note_success()
                 return decision
         FALLBACKS.inc()
         return await ask(self._local)
-
-    def _may_ask(self) -> bool:
-        if self._probe_at is None:
-            return True
-        now = self._clock()
-        if now < self._probe_at:
-            return False
-        self._probe_at = now + _PROBE_SECONDS
-        return True
-
-    def _note_failure(self, error: Exception) -> None:
-        if self._probe_at is None:
-            # The type alone: a driver's text may hold the address with its password.
-            _log.warning("rate_limits_fall_back_to_memory", error=type(error).__name__)
-        self._probe_at = self._clock() + _PROBE_SECONDS
-
-    def _note_success(self) -> None:
-        if self._probe_at is not None:
-            _log.info("rate_limits_are_shared_again")
-            self._probe_at = None

@@ -1,30 +1,25 @@
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api_access.access import Access
 from api_access.api_key import Principal
 from api_access.authenticator import Authenticator
 from api_access.metrics import REFUSALS
 from api_access.rate_limits import RateLimit, TokenBuckets
-from api_access.refusals import InvalidKey, LimitExceeded, MissingKey, Refusal, ScopeMissing
+from api_access.refusals import InvalidKey, MissingKey, Refusal
+from api_access.requirement import KeyOnly, Requirement
 
 _POLICY_VIOLATION = 1008
-
-
-class Requirement(NamedTuple):
-    """What a route asks of a request: a scope, and a token of the bucket of a limit class."""
-
-    scope: str
-    limit_class: str
 
 
 class AccessMiddleware:
     """Lets a request through that carries a good key, is within its limit, and has the scope it needs.
 
     `policy` gets the method and the decoded path, and answers None for a route that is open to all; a
-    WebSocket is let through only there. `default_limits` holds every limit class that `policy` names. Behind
-    it, `scope["state"]["principal"]` says who is asking.
+    WebSocket is let through only there. With `KEY_ONLY` the route itself asks for more, of the `Access` in
+    `scope["state"]["access"]`. `default_limits` holds every limit class that is asked for. Behind it,
+    `scope["state"]["principal"]` says who is asking.
     """
 
     def __init__(
@@ -33,7 +28,7 @@ class AccessMiddleware:
         *,
         authenticator: Authenticator,
         buckets: TokenBuckets,
-        policy: Callable[[str, str], Requirement | None],
+        policy: Callable[[str, str], Requirement | KeyOnly | None],
         default_limits: Mapping[str, RateLimit],
     ) -> None:
         self._app = app
@@ -54,23 +49,21 @@ class AccessMiddleware:
         else:
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
-    async def _guard(self, requirement: Requirement, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guard(
+        self, requirement: Requirement | KeyOnly, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         try:
-            principal = await self._principal(scope)
-            limit_class = requirement.limit_class
-            limit = principal.limits.get(limit_class) or self._default_limits[limit_class]
-            decision = await self._buckets.take(f"{limit_class}:{principal.key_id}", limit)
+            access = Access(await self._principal(scope), self._buckets, self._default_limits)
             # From here on, every answer tells the client where it stands.
-            send = _with_headers(send, decision.headers(limit_class))
-            if not decision.allowed:
-                raise LimitExceeded(limit_class, decision)
-            if requirement.scope not in principal.scopes:
-                raise ScopeMissing(requirement.scope)
+            send = access.telling(send)
+            if isinstance(requirement, Requirement):
+                await access.check(requirement)
         except Refusal as refusal:
             REFUSALS.labels(refusal.reason).inc()
             await refusal.response(scope)(scope, receive, send)
             return
-        scope.setdefault("state", {})["principal"] = principal
+        state = scope.setdefault("state", {})
+        state["principal"], state["access"] = access.principal, access
         await self._app(scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal:
@@ -96,13 +89,3 @@ def _credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
     if not token:
         raise MissingKey
     return token.decode("latin-1")
-
-
-def _with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            # A new message: an app may send the same one for ever.
-            message = {**message, "headers": [*message.get("headers", ()), *headers]}
-        await send(message)
-
-    return send_with_headers

@@ -2,8 +2,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 
 def encode_cursor(last: str) -> str:
@@ -23,8 +22,8 @@ def _decode(cursor: str | None) -> str | None:
     return last
 
 
-_behind = Query(description="`next_cursor` of the page before")
+_behind = Field(description="`next_cursor` of the page before")
 
 TextCursor = Annotated[str | None, BeforeValidator(_decode), _behind]
 IdCursor = Annotated[UUID | None, BeforeValidator(_decode), _behind]
-PageSize = Annotated[int, Query(ge=1, le=1000, description="items on a page")]
+PageSize = Annotated[int, Field(ge=1, le=1000, description="items on a page")]

@@ -1,4 +1,4 @@
-"""Bodies as they are sent; what the routes answer stands beside the routes."""
+"""What clients tell the service, as they write it: in bodies over HTTP, in arguments over MCP."""
 
 import math
 import re

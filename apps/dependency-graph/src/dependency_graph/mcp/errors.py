@@ -1,0 +1,35 @@
+"""The one table from what can be wrong to what an agent is told of it; of all else it learns that it failed."""
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+from fastmcp.exceptions import FastMCPError
+
+from dependency_graph.domain import errors
+
+
+def _how_to_find(error: errors.ServiceNotFound) -> str:
+    return (
+        f"There is no service {error.service_id!r}. Call find_services with a part of its name as `q`, "
+        "and take the `service_id` from there."
+    )
+
+
+_TOLD: dict[type[Exception], Callable[[Any], str]] = {
+    errors.ServiceNotFound: _how_to_find,
+    errors.InvalidServiceId: str,
+    errors.GraphUnavailable: str,
+    errors.GraphBusy: str,
+}
+
+
+@contextmanager
+def told_as(kind: type[FastMCPError]) -> Generator[None]:
+    """Raise errors of the table as `kind`, which reaches the client."""
+    try:
+        yield
+    except tuple(_TOLD) as error:
+        # Told to whom it concerns; the log would tell it as an error of ours.
+        raise kind(_TOLD[type(error)](error), log_level=logging.DEBUG) from error

@@ -1,0 +1,19 @@
+from typing import Any
+
+from fastmcp.utilities.json_schema import compress_schema
+from pydantic import TypeAdapter
+
+
+def output_schema(answer: type) -> dict[str, Any]:
+    """The JSON schema of an answer of type `answer`, without defaults: what is not there has none."""
+    # As if it were read: a field with a default need not be there.
+    schema = _without_defaults(TypeAdapter(answer).json_schema(mode="validation"))
+    return compress_schema(schema, prune_titles=True)
+
+
+def _without_defaults(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_defaults(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {name: _without_defaults(part) for name, part in schema.items() if name != "default"}
