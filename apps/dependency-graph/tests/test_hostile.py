@@ -6,38 +6,32 @@ from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
-from factories import body
+from asgi_lifespan import LifespanManager
+from factories import body, make_key
 from running_service import API, INGEST, UNLIMITED, RunningService, connections, hang_up, make_key_with_limits
 
-from dependency_graph.infrastructure.migrating import migrate
-from embedded_services import EmbeddedPostgres
+from dependency_graph.app import create_app
+from dependency_graph.settings import Settings
 
-STORM_SECONDS = 5
-
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Generator[EmbeddedPostgres]:
-    """A server that may be killed; what it acknowledged is on disk."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
-        migrate(server.url)
-        yield server
+STORM_SECONDS = 3
 
 
 @pytest.fixture(scope="module")
-def key(postgres: EmbeddedPostgres) -> str:
+def key(module_database_url: str) -> str:
     """A key without limits."""
-    return make_key_with_limits(postgres.url, query=UNLIMITED, ingestion=UNLIMITED)
+    return make_key_with_limits(module_database_url, query=UNLIMITED, ingestion=UNLIMITED)
 
 
 @pytest.fixture(scope="module")
 def service(
-    postgres: EmbeddedPostgres, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
+    module_database_url: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[RunningService]:
     """Two workers, for the tests that leave them well."""
     folder = tmp_path_factory.mktemp("service")
-    with RunningService(folder, DATABASE_URL=postgres.url, REDIS_URL=valkey_url) as service:
+    with RunningService(folder, DATABASE_URL=module_database_url, REDIS_URL=valkey_url) as service:
         yield service
 
 
@@ -72,9 +66,9 @@ async def test_two_hundred_clients_at_once_are_all_answered(service: RunningServ
 
 
 async def test_two_hundred_clients_at_once_are_held_to_the_limit(
-    service: RunningService, postgres: EmbeddedPostgres
+    service: RunningService, module_database_url: str
 ) -> None:
-    limited = await asyncio.to_thread(make_key_with_limits, postgres.url)
+    limited = await asyncio.to_thread(make_key_with_limits, module_database_url)
     started = time.monotonic()
     answers = await _crowd(service, limited, 200)
     statuses = Counter(answer.status_code for answer in answers)
@@ -143,6 +137,41 @@ async def test_of_a_hundred_identical_ingests_one_does_the_work(service: Running
     done = [answer for answer in answers if answer.status_code == 202]
     assert len({answer.content for answer in done}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in done) == 1
+
+
+async def _wait_for_a_writer_that_waits(connection: asyncpg.Connection) -> None:
+    async with asyncio.timeout(10):
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.02)
+
+
+async def test_when_all_connections_are_in_use_the_others_are_told_to_come_back(
+    settings: Settings, database_url: str
+) -> None:
+    narrow = create_app(settings.model_copy(update={"db_pool_size": 1, "db_max_overflow": 0}))
+    headers = {"X-API-Key": await make_key(database_url, "admin")}
+    holder = await asyncpg.connect(database_url)
+    async with (
+        LifespanManager(narrow) as manager,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(manager.app), base_url="http://graph", headers=headers
+        ) as client,
+        asyncio.timeout(20),
+    ):
+        assert (await client.post(INGEST, json=body("ab"))).status_code == 202
+        async with holder.transaction():
+            # Whoever writes waits for this row, on the one connection that there is.
+            await holder.execute("SELECT FROM graph.generation FOR UPDATE")
+            writer = asyncio.create_task(client.post(INGEST, json=body("ac")))
+            await _wait_for_a_writer_that_waits(holder)
+            reads = [client.get(f"{API}/services{path}") for path in ("", "/a", "/a/dependencies")]
+            for answer in await asyncio.gather(*reads, client.post(INGEST, json=body("ad"))):
+                assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1"), answer.text
+            assert (await client.get("/livez")).status_code == 200
+        assert (await writer).status_code == 202
+        there = await client.get(f"{API}/services/a/dependencies")
+        assert {node["service_id"] for node in there.json()["nodes"]} == {"b", "c"}
+    await holder.close()
 
 
 async def test_clients_that_stop_half_way_or_go_away_harm_nobody(service: RunningService, key: str) -> None:

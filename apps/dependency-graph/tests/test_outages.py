@@ -1,4 +1,4 @@
-"""The service while what it is made of dies: workers, PostgreSQL, Valkey.
+"""The service while what it is made of dies: workers and PostgreSQL.
 
 HOSTILE_ROUNDS sets how often it is killed under load.
 """
@@ -18,7 +18,6 @@ import psutil
 import pytest
 from asgi_lifespan import LifespanManager
 from factories import body
-from redis.asyncio import Redis
 from running_service import (
     API,
     INGEST,
@@ -31,13 +30,11 @@ from running_service import (
     until,
 )
 
-from api_access import RateLimit
 from dependency_graph.app import create_app
 from dependency_graph.infrastructure.migrating import migrate
 from dependency_graph.settings import Settings
-from embedded_services import EmbeddedPostgres, EmbeddedValkey
+from embedded_services import EmbeddedPostgres
 
-SHARED_AGAIN = '"rate_limits_are_shared_again"'
 ROUNDS = int(os.environ.get("HOSTILE_ROUNDS", "6"))
 
 
@@ -169,43 +166,6 @@ async def _wait_for_waiting(connection: asyncpg.Connection, number: int) -> None
     async with asyncio.timeout(10):
         while not await connection.fetchval(waiting, number):
             await asyncio.sleep(0.02)
-
-
-async def _exists(redis_url: str, name: str) -> bool:
-    async with Redis.from_url(redis_url) as redis:
-        return bool(await redis.exists(name))
-
-
-async def test_limits_outlive_valkey_and_are_shared_again_when_it_is_back(
-    postgres: EmbeddedPostgres, tmp_path: Path
-) -> None:
-    limited = await asyncio.to_thread(make_key_with_limits, postgres.url, query=RateLimit(40, 60))
-    bucket = f"{{dependency-graph}}:query:{limited.split('_')[1]}"
-    with (
-        EmbeddedValkey(tmp_path) as valkey,
-        RunningService(tmp_path, DATABASE_URL=postgres.url, REDIS_URL=valkey.url) as service,
-    ):
-        async with service.client(limited, keep_alive=False) as client:
-
-            async def read(times: int) -> Counter[int]:
-                reads = [client.get(f"{API}/services?limit=1") for _ in range(times)]
-                return Counter(answer.status_code for answer in await asyncio.gather(*reads))
-
-            assert (await read(10)).keys() == {200}
-            assert await _exists(valkey.url, bucket)
-            dying = asyncio.create_task(read(60))
-            assert valkey.pid is not None
-            os.kill(valkey.pid, signal.SIGKILL)
-            outage = await dying + await read(200)
-            assert outage.keys() == {200, 429}
-            # Each of the two workers has buckets of its own then, beside those that died.
-            assert outage[200] <= 3 * 40 + 10
-            await asyncio.to_thread(until, lambda: valkey.exit_code() is not None)
-            await asyncio.to_thread(valkey.start)
-            async with asyncio.timeout(10):
-                # One worker may find Valkey back before the one that had missed it.
-                while not await _exists(valkey.url, bucket) or SHARED_AGAIN not in service.log:
-                    assert (await read(2)).keys() <= {200, 429}
 
 
 @pytest.fixture(params=["a wrong password", "no such database", "no connection left"])

@@ -1,18 +1,18 @@
+from collections.abc import Callable
 from operator import attrgetter
 from typing import NamedTuple
 
 from cachetools import LRUCache
-from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dependency_graph.api.etag import is_known
 from dependency_graph.application.queries import GraphReader
 from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
 
-CACHED_BYTES = 64 * 1024 * 1024
-_OVERHEAD_BYTES = 1000
+CACHED_BYTES = 48 * 1024 * 1024
+"""In each process."""
 
-_lookups = Counter("response_cache_lookups_total", "Queries looked up in the response cache", ["result"])
+_OVERHEAD_BYTES = 1000
 
 
 class _Answer(NamedTuple):
@@ -28,11 +28,15 @@ class AnswerCache:
     """Gives the answer to a query again, as bytes, for as long as the graph stays as it is.
 
     What may be kept is what the routes mark with an `ETag` that starts with the graph's generation. The
-    generation is asked for at every request, so an answer is never older than the last write.
+    generation is asked for at every request, so an answer is never older than the last write. `on_hit` is
+    called for each answer that is given again.
     """
 
-    def __init__(self, app: ASGIApp, cached_bytes: int = CACHED_BYTES) -> None:
+    def __init__(
+        self, app: ASGIApp, on_hit: Callable[[], None] = lambda: None, cached_bytes: int = CACHED_BYTES
+    ) -> None:
         self._app = app
+        self._on_hit = on_hit
         self._answers: LRUCache[tuple[str, bytes], _Answer] = LRUCache(
             cached_bytes, getsizeof=attrgetter("size")
         )
@@ -44,12 +48,11 @@ class AnswerCache:
         key = (scope["path"], scope["query_string"])
         answer = self._answers.get(key)
         if answer and await _is_current(answer, scope["state"]["resources"].reader):
-            _lookups.labels("hit").inc()
+            self._on_hit()
             # Outer layers look into the scope for the route, and change messages by making new ones.
             scope["route"] = answer.route
             await _send(answer, scope, send)
         else:
-            _lookups.labels("miss").inc()
             await self._app(scope, receive, self._keeping(key, scope, send))
 
     def _keeping(self, key: tuple[str, bytes], scope: Scope, send: Send) -> Send:
