@@ -18,7 +18,8 @@ from query_rows import dense_and_cyclic, first, first_large, repeated
 from rich.console import Console
 from rich.table import Table
 from stand import Stand
-from write_rows import cycles_found, ingested, not_built_yet
+from stream_rows import streamed, streamed_large
+from write_rows import cycles_found, ingested
 
 Row = Callable[[Stand, Scale], Awaitable[list[Result]]]
 
@@ -30,6 +31,7 @@ class Name(StrEnum):
     DENSE = "dense"
     INGEST = "ingest"
     NDJSON = "ndjson"
+    NDJSON_LARGE = "ndjson-large"
     CYCLES = "cycles"
 
 
@@ -39,9 +41,11 @@ ROWS: dict[Name, Row] = {
     Name.FIRST_LARGE: first_large,
     Name.DENSE: dense_and_cyclic,
     Name.INGEST: ingested,
-    Name.NDJSON: not_built_yet,
+    Name.NDJSON: streamed,
+    Name.NDJSON_LARGE: streamed_large,
     Name.CYCLES: cycles_found,
 }
+LARGE = {Name.FIRST_LARGE, Name.NDJSON_LARGE}
 REACHED = {True: "[green]yes", False: "[red]no", None: "-"}
 
 
@@ -51,7 +55,7 @@ def main(
     smoke: Annotated[bool, typer.Option("--smoke", help="All of it, tiny: whether it works.")] = False,
 ) -> None:
     """Measure the dependency graph service against the bare equivalent."""
-    names = only or [name for name in Name if large or smoke or name is not Name.FIRST_LARGE]
+    names = only or [name for name in Name if large or smoke or name not in LARGE]
     with Stand.up() as stand:
         uvloop.run(_measure(stand, names, SMOKE if smoke else FULL))
 

@@ -9,7 +9,8 @@ from load import Client
 from stand import Stand
 from topology import ATTRIBUTES, METADATA, OBSERVED, Topology, ingest_body, layered
 
-from dependency_graph.application.cycle_search import search_cycles
+from dependency_graph.application.cycle_search import Knots, search_cycles
+from dependency_graph.application.web import Web
 from dependency_graph.infrastructure.database import Database, dumps
 from dependency_graph.infrastructure.dependency_repository import PostgresDependencies
 
@@ -88,15 +89,19 @@ async def cycles_found(stand: Stand, scale: Scale) -> list[Result]:
     """The search as an ingest of the whole graph does it, alone and with the load of the pairs."""
     topology = layered("s", scale.services, scale.edges)
     touched = set(topology.pairs)
-    targets = {target for _, target in topology.pairs}
+    in_order = sorted(touched)
 
     async def search() -> None:
         search_cycles(topology.pairs, touched)
 
     async def load_and_search() -> None:
-        async with database.read() as connection:
-            pairs = await PostgresDependencies(connection).reachable_from(targets)
-        search_cycles(pairs, touched)
+        web = Web()
+        async with database.snapshot() as connection:
+            async for pairs in PostgresDependencies(connection).fresh():
+                web.add(pairs)
+        knots = Knots(web)
+        knots.touch(in_order)
+        knots.search()
 
     async with stand.database(topology) as (url, _):
         database = Database(url, 1, 0)
@@ -108,7 +113,3 @@ async def cycles_found(stand: Stand, scale: Scale) -> list[Result]:
         await database.close()
     what = f"cycle detection, {scale.services:,} services, {scale.edges:,} edges"
     return [within(100, what, alone), within(100, "the same with the load of the pairs", with_load)]
-
-
-async def not_built_yet(_stand: Stand, _scale: Scale) -> list[Result]:
-    return [Result("1,000,000 edges as NDJSON", "under 90 s, memory flat", "not built yet", "", None)]

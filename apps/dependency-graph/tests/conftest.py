@@ -3,13 +3,17 @@ from collections.abc import AsyncGenerator, Callable, Generator
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
-from factories import make_key
+from factories import NOON, batch, make_key
 from httpx import ASGITransport
+from mcp_agent import Agent, agent_of
 from starlette.types import ASGIApp
 
 from dependency_graph.app import create_app
+from dependency_graph.application.ingest import ingest
+from dependency_graph.domain.dependency import DependencyCriticality
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.migrating import migrate
+from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.settings import Settings
 
 
@@ -25,6 +29,16 @@ def migrated_database(create_database: Callable[..., str]) -> str:
 def database_url(
     create_database: Callable[..., str], drop_database: Callable[[str], None], migrated_database: str
 ) -> Generator[str]:
+    url = create_database(template=migrated_database)
+    yield url
+    drop_database(url)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(
+    create_database: Callable[..., str], drop_database: Callable[[str], None], migrated_database: str
+) -> Generator[str]:
+    """One for all tests of a module, whose services are slow to start."""
     url = create_database(template=migrated_database)
     yield url
     drop_database(url)
@@ -68,3 +82,18 @@ async def client(stranger: httpx.AsyncClient, database_url: str) -> httpx.AsyncC
     """A client that may do everything."""
     stranger.headers["Authorization"] = f"Bearer {await make_key(database_url, 'read', 'write', 'admin')}"
     return stranger
+
+
+@pytest.fixture
+async def agent(database: Database) -> AsyncGenerator[Agent]:
+    """An agent that calls MCP tools in memory."""
+    async with agent_of(database) as agent:
+        yield agent
+
+
+@pytest.fixture
+async def cyclic(database: Database) -> None:
+    """A graph of `a -> b -> c -> a`, where the last step is soft."""
+    async with graph_transaction(database) as graph:
+        await ingest(batch("ab", "bc", nodes={"a": {"team": "t"}}), graph, NOON)
+        await ingest(batch("ca", criticality=DependencyCriticality.SOFT), graph, NOON)

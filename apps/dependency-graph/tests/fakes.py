@@ -1,12 +1,22 @@
 """The ports of the application in memory."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from uuid import UUID
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID, uuid4
 
 from dependency_graph.application.ingest_once import Answer, Repeatable
-from dependency_graph.domain.cycle import Alert
+from dependency_graph.application.ports import Upstream, UpstreamService
+from dependency_graph.domain.cycle import Alert, AlertStatus
 from dependency_graph.domain.dependency import Dependency, DiscoverySource, Pair
-from dependency_graph.domain.service import Service
+from dependency_graph.domain.errors import GraphUnavailable
+from dependency_graph.domain.service import Criticality, Service
+from dependency_graph.domain.span import Call, Half
+from dependency_graph.domain.sync_run import RunStatus, SyncRun
 
 
 class MemoryServices:
@@ -15,6 +25,9 @@ class MemoryServices:
 
     async def find(self, service_ids: Collection[str]) -> Mapping[str, Service]:
         return {s: self.graph.known_services[s] for s in service_ids if s in self.graph.known_services}
+
+    async def unknown(self, service_ids: Collection[str]) -> Sequence[str]:
+        return sorted(set(service_ids) - self.graph.known_services.keys())
 
     async def save(self, services: Collection[Service]) -> int:
         changed = [s for s in services if self.graph.known_services.get(s.service_id) != s]
@@ -47,13 +60,36 @@ class MemoryDependencies:
         self.graph.known_dependencies.update(changed)
         return len(changed)
 
-    async def reachable_from(self, service_ids: Collection[str]) -> Iterable[Pair]:
-        pairs = {row.pair for row in self.graph.known_dependencies.values() if not row.is_stale}
-        reached, frontier = set(service_ids), set(service_ids)
+    async def reachable_from(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        return self._walk(service_ids, self._fresh(), most)
+
+    async def leading_to(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        found = self._walk(service_ids, {(target, source) for source, target in self._fresh()}, most)
+        return found and [(source, target) for target, source in found]
+
+    async def fresh(self) -> AsyncIterator[Sequence[Pair]]:
+        yield list(self._fresh())
+
+    def _fresh(self) -> set[Pair]:
+        return {row.pair for row in self.graph.known_dependencies.values() if not row.is_stale}
+
+    def _walk(self, start: Collection[str], pairs: set[Pair], most: int) -> list[Pair] | None:
+        reached, frontier = set(start), set(start)
         while frontier:
             frontier = {target for source, target in pairs if source in frontier} - reached
             reached |= frontier
-        return [pair for pair in pairs if pair[0] in reached]
+        found = [pair for pair in pairs if pair[0] in reached]
+        return None if len(found) > most else found
+
+    async def mark_stale(self, last_observed: datetime) -> int:
+        fresh = [
+            row
+            for row in self.graph.known_dependencies.values()
+            if not row.is_stale
+            and row.discovery_source is not DiscoverySource.MANUAL
+            and row.last_observed_at <= last_observed
+        ]
+        return await self.save([replace(row, is_stale=True) for row in fresh])
 
 
 class MemoryAlerts:
@@ -65,6 +101,9 @@ class MemoryAlerts:
 
     async def through(self, service_ids: Collection[str]) -> Sequence[Alert]:
         return [alert for alert in self.graph.known_alerts.values() if set(alert.cycle) & set(service_ids)]
+
+    async def unresolved(self) -> Sequence[Alert]:
+        return [a for a in self.graph.known_alerts.values() if a.status is not AlertStatus.RESOLVED]
 
     async def save(self, alerts: Collection[Alert]) -> None:
         self.graph.known_alerts.update({alert.alert_id: alert for alert in alerts})
@@ -93,6 +132,10 @@ class MemoryGraph:
         self.dependencies = MemoryDependencies(self)
         self.alerts = MemoryAlerts(self)
         self.generation = MemoryGeneration()
+        self.counted: list[tuple[DiscoverySource, int, int]] = []
+
+    def count_ingested(self, source: DiscoverySource, services: int, dependencies: int) -> None:
+        self.counted.append((source, services, dependencies))
 
 
 class MemoryAnswers:
@@ -110,3 +153,143 @@ class MemoryAnswers:
 
     async def save(self, request: Repeatable, answer: Answer) -> None:
         self.stored[request.key_id, request.idempotency_key] = (request.body_digest, answer)
+
+
+class MemoryOpenSpans:
+    """Halves that never grow old; `asked` counts the times that they met others."""
+
+    def __init__(self) -> None:
+        self.waiting: set[Half] = set()
+        self.asked = 0
+
+    async def meet(self, halves: Collection[Half]) -> Sequence[Call]:
+        self.asked += 1
+        self.waiting |= set(halves)
+        paired = [
+            (caller, callee)
+            for caller in self.waiting
+            for callee in self.waiting
+            if caller == replace(callee, is_caller=True, service_id=caller.service_id) != callee
+        ]
+        self.waiting -= {callee for _, callee in paired}
+        return [
+            Call((caller.service_id, callee.service_id), caller.communication_mode)
+            for caller, callee in paired
+        ]
+
+
+class MemoryTurn:
+    def __init__(self, runs: "MemoryRuns", source: str) -> None:
+        self._runs = runs
+        self._source = source
+
+    async def begin(self) -> SyncRun:
+        self._runs.check("begin")
+        run = SyncRun(uuid4(), self._source, RunStatus.RUNNING, datetime.now(UTC))
+        self._runs.known.setdefault(self._source, []).insert(0, run)
+        return run
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[MemoryGraph]:
+        self._runs.check("transaction")
+        yield MemoryGraph()
+
+    async def finish(self, run: SyncRun) -> SyncRun:
+        self._runs.check("finish")
+        self._runs.known[self._source][0] = replace(run, finished_at=datetime.now(UTC))
+        return self._runs.known[self._source][0]
+
+    async def end(self) -> None:
+        self._runs.taken.discard(self._source)
+
+
+class MemoryRuns:
+    """`taken` are the sources whose turn somebody has; `broken` the steps that find the database away."""
+
+    def __init__(self, *broken: str) -> None:
+        self.known: dict[str, list[SyncRun]] = {}
+        self.taken: set[str] = set()
+        self.broken = broken
+
+    def check(self, step: str) -> None:
+        if step in self.broken:
+            raise GraphUnavailable
+
+    async def take_turn(self, source: str) -> MemoryTurn | None:
+        if source in self.taken:
+            return None
+        self.taken.add(source)
+        return MemoryTurn(self, source)
+
+    async def histories(self, sources: Collection[str]) -> Mapping[str, Sequence[SyncRun]]:
+        return {source: runs for source, runs in self.known.items() if source in sources}
+
+
+class MemoryTopology:
+    """Fresh pairs, all hard but those of `soft`; `asked` are the questions and how many services they named.
+
+    Services that are not `described` are of medium criticality, and nobody's.
+    """
+
+    def __init__(
+        self,
+        pairs: Collection[Pair],
+        others: Iterable[str] = (),
+        described: Mapping[str, UpstreamService] = MappingProxyType({}),
+        soft: Collection[Pair] = (),
+    ) -> None:
+        self.pairs = pairs
+        self.names = {name for pair in pairs for name in pair} | set(others)
+        self.described = described
+        self.soft = soft
+        self.asked: list[str] = []
+
+    async def upstream(self, service_id: str, depth: int) -> Upstream | None:
+        if service_id not in self.names:
+            return None
+        nobodys = UpstreamService(Criticality.MEDIUM, None)
+        services = {name: self.described.get(name, nobodys) for name in self.names}
+        return Upstream(1, services, [(*pair, pair not in self.soft) for pair in self.pairs])
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator["MemoryTopologySnapshot"]:
+        yield MemoryTopologySnapshot(self)
+
+
+class MemoryTopologySnapshot:
+    def __init__(self, topology: MemoryTopology) -> None:
+        self._topology = topology
+
+    async def known(self, service_ids: Collection[str]) -> Collection[str]:
+        return self._topology.names & set(service_ids)
+
+    async def downstream(self, service_ids: Collection[str]) -> Iterable[Pair]:
+        self._topology.asked.append(f"downstream {len(service_ids)}")
+        return [pair for pair in self._topology.pairs if pair[0] in service_ids]
+
+    async def upstream(self, service_ids: Collection[str]) -> Iterable[Pair]:
+        self._topology.asked.append(f"upstream {len(service_ids)}")
+        return [pair for pair in self._topology.pairs if pair[1] in service_ids]
+
+
+class MemoryWholeGraph:
+    """Nodes and edges as dictionaries, of which each is a piece of its own."""
+
+    def __init__(self, nodes: Sequence[Mapping[str, Any]], edges: Sequence[Mapping[str, Any]]) -> None:
+        self.generation = 42
+        self._nodes = nodes
+        self._edges = edges
+        self._types = {node["service_id"]: node["service_type"] for node in nodes}
+
+    async def nodes(self) -> AsyncIterator[Sequence[str]]:
+        for node in self._nodes:
+            yield [json.dumps(node)]
+
+    async def edges(self) -> AsyncIterator[Sequence[str]]:
+        for edge in self._edges:
+            yield [json.dumps(edge)]
+
+    async def nodes_with_targets(self) -> AsyncIterator[Sequence[tuple[str, str]]]:
+        for node in self._nodes:
+            targets = [edge["target"] for edge in self._edges if edge["source"] == node["service_id"]]
+            yield [(json.dumps(node), json.dumps([[target, self._types[target]] for target in targets]))]

@@ -5,8 +5,8 @@ import pytest
 from factories import body
 from sqlalchemy import text
 
-from dependency_graph.api.dependencies import DependenciesAnswer, EdgeAnswer, NodeAnswer
 from dependency_graph.infrastructure.database import Database
+from dependency_graph.schemas.dependencies import DependenciesAnswer, EdgeAnswer, NodeAnswer
 
 INGEST = "/services/dependencies"
 

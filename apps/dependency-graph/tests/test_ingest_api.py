@@ -182,7 +182,8 @@ async def test_what_is_no_json_that_can_be_stored_is_refused(client: httpx.Async
 
 
 @pytest.mark.parametrize(
-    "media_type", ["", "text/plain", "application/x-ndjson", "application/json; charset=utf-16"]
+    "media_type",
+    ["", "text/plain", "application/x-ndjson; charset=utf-16", "application/json; charset=utf-16"],
 )
 async def test_another_media_type_is_told_what_to_send(client: httpx.AsyncClient, media_type: str) -> None:
     content = json.dumps(body("ab")).encode()

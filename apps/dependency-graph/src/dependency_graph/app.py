@@ -9,6 +9,7 @@ from typing import TypedDict
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan
 
 from api_access import (
@@ -19,7 +20,18 @@ from api_access import (
     MemoryBuckets,
     RedisBuckets,
 )
-from dependency_graph.api import circular_dependencies, dependencies, health, ingest, services
+from dependency_graph.api import (
+    circular_dependencies,
+    dependencies,
+    graph_export,
+    health,
+    impact,
+    ingest,
+    paths,
+    services,
+    traces,
+)
+from dependency_graph.api import sync as sync_api
 from dependency_graph.api.access_policy import access_policy
 from dependency_graph.api.answer_cache import AnswerCache
 from dependency_graph.api.body_limit import BodyLimit
@@ -27,14 +39,23 @@ from dependency_graph.api.problems import PROBLEMS
 from dependency_graph.api.service_id import RawPath
 from dependency_graph.api.wiring import Resources
 from dependency_graph.infrastructure.database import Database
+from dependency_graph.infrastructure.graph_export import PostgresExports
+from dependency_graph.infrastructure.graph_metrics import GraphMetrics
 from dependency_graph.infrastructure.migrating import what_is_missing
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.infrastructure.response_cache import LOOKUPS, CachingReader
 from dependency_graph.infrastructure.shared_answers import SharedAnswers
 from dependency_graph.infrastructure.snapshot_reader import SnapshotReader
+from dependency_graph.infrastructure.spool import FileSpool
+from dependency_graph.infrastructure.topology_reader import PostgresTopology
+from dependency_graph.mcp.graph_service import GraphService
+from dependency_graph.mcp.server import PATH as MCP_PATH
+from dependency_graph.mcp.server import mcp_app
 from dependency_graph.settings import Settings
+from dependency_graph.sources import running_sources
+from dependency_graph.telemetry import telling, tracing
 from embedded_services import die_with_parent
-from observability import TelemetryMiddleware, configure_logging, metrics_endpoint
+from observability import MetricSource, TelemetryMiddleware, configure_logging, metrics_endpoint
 from problem_details import PROBLEM_RESPONSES
 from problem_details.handlers import install_problem_handlers
 
@@ -56,19 +77,30 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     buckets = FallbackBuckets(shared, MemoryBuckets()) if shared else MemoryBuckets()
     authenticator = Authenticator(KeyStore(database.engine), buckets)
     reader = SnapshotReader(database)
+    graph_metrics = GraphMetrics(database)
+    traces = tracing(settings)
     answers = _shared_answers(settings)
+    graph = GraphService(
+        CachingReader(reader, answers), PostgresTopology(database), lambda: graph_transaction(database)
+    )
+    mcp = mcp_app(graph, settings.mcp_allowed_hosts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
         # What is there now stays; the collector need not look at it each time that a large body comes.
         gc.freeze()
-        yield State(
-            resources=Resources(
-                CachingReader(reader, answers),
-                lambda: graph_transaction(database),
-                lambda: what_is_missing(database),
+        async with telling(traces, database), running_sources(settings, database) as sync, mcp.lifespan(mcp):
+            yield State(
+                resources=Resources(
+                    graph.reader,
+                    lambda: graph_transaction(database),
+                    lambda: what_is_missing(database),
+                    sync,
+                    graph.topology,
+                    PostgresExports(database),
+                    lambda: FileSpool(database),
+                )
             )
-        )
         await authenticator.stop()
         await reader.stop()
         await database.close()
@@ -78,7 +110,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             await answers.close()
 
     guarded = AccessMiddleware(
-        BodyLimit(AnswerCache(_routes(lifespan), LOOKUPS.labels("hit").inc)),
+        BodyLimit(
+            AnswerCache(_routes(lifespan, graph_metrics.collect, mcp), LOOKUPS.labels("hit").inc),
+            ingest.is_stream,
+        ),
         authenticator=authenticator,
         buckets=buckets,
         policy=access_policy,
@@ -88,7 +123,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             "traces": settings.rate_limit_traces,
         },
     )
-    return TelemetryMiddleware(RawPath(guarded))
+    return TelemetryMiddleware(RawPath(guarded), traces)
 
 
 def _shared_answers(settings: Settings) -> SharedAnswers | None:
@@ -97,7 +132,7 @@ def _shared_answers(settings: Settings) -> SharedAnswers | None:
     return SharedAnswers.connect(settings.redis_url, settings.redis_cache_ttl, "dependency-graph")
 
 
-def _routes(lifespan: Lifespan[FastAPI]) -> FastAPI:
+def _routes(lifespan: Lifespan[FastAPI], graph_size: MetricSource, mcp: ASGIApp) -> FastAPI:
     app = FastAPIOffline(
         title="Fleet: dependency graph",
         version="0.1.0",
@@ -114,8 +149,11 @@ def _routes(lifespan: Lifespan[FastAPI]) -> FastAPI:
         Security(APIKeyHeader(name="X-API-Key", auto_error=False)),
     ]
     # Sub-routes of a service come before the service itself, whose id may hold anything.
-    for part in (ingest, dependencies, services, circular_dependencies):
+    of_a_service = (ingest, dependencies, impact, paths, services)
+    for part in (*of_a_service, graph_export, circular_dependencies, sync_api, traces):
         app.include_router(part.router, dependencies=keys)
     app.include_router(health.router)
-    app.add_route("/metrics", metrics_endpoint, include_in_schema=False)
+    app.add_route("/metrics", metrics_endpoint(graph_size), include_in_schema=False)
+    # Not mounted, as a mount would redirect from the path that clients are given.
+    app.router.routes.append(Route(MCP_PATH, mcp))
     return app

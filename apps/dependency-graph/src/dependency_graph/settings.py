@@ -1,6 +1,6 @@
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api_access import RateLimit, asyncpg_url
@@ -34,10 +34,31 @@ def _listed(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
+def _header(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value().strip()
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("has characters that no HTTP header takes")
+    return SecretStr(text)
+
+
+def _only_credentials(username: str | None, told: ValidationInfo) -> str | None:
+    if username and told.data.get("prometheus_bearer_token"):
+        raise ValueError("set either PROMETHEUS_BEARER_TOKEN or this, not both")
+    return username
+
+
+def _with_username(password: SecretStr | None, told: ValidationInfo) -> SecretStr | None:
+    if password and not told.data.get("prometheus_username"):
+        raise ValueError("set PROMETHEUS_USERNAME as well")
+    return password
+
+
 class Settings(BaseSettings):
     """The settings of the dependency graph service, from environment variables of the same names."""
 
-    model_config = SettingsConfigDict(arbitrary_types_allowed=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        arbitrary_types_allowed=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
         default=None, description="PostgreSQL 16 or newer; without it one is started here"
@@ -55,7 +76,7 @@ class Settings(BaseSettings):
     rate_limit_traces: Limit = Field(default=RateLimit(600, 60), description="trace exports of each API key")
     redis_cache_ttl: int = Field(default=300, ge=1, description="seconds that Redis keeps an answer")
     otel_graph_ingest_interval_minutes: int = Field(
-        default=15, ge=1, description="minutes between two looks at Prometheus"
+        default=15, ge=1, le=1440, description="minutes between two looks at Prometheus"
     )
     otel_graph_metrics_prefix: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] = (
         Field(
@@ -66,12 +87,20 @@ class Settings(BaseSettings):
     prometheus_url: Annotated[str, AfterValidator(_http)] | None = Field(
         default=None, description="Prometheus that has the service graph's metrics; without it none is asked"
     )
-    prometheus_bearer_token: SecretStr | None = Field(default=None, description="token for Prometheus")
-    prometheus_username: str | None = Field(default=None, description="user for Prometheus")
-    prometheus_password: SecretStr | None = Field(default=None, description="password for Prometheus")
-    prometheus_timeout_seconds: float = Field(default=30, gt=0, description="for each question to Prometheus")
+    prometheus_bearer_token: Annotated[SecretStr, AfterValidator(_header)] | None = Field(
+        default=None, description="token for Prometheus"
+    )
+    prometheus_username: Annotated[str | None, AfterValidator(_only_credentials)] = Field(
+        default=None, description="user for Prometheus"
+    )
+    prometheus_password: Annotated[SecretStr | None, AfterValidator(_with_username)] = Field(
+        default=None, description="password for Prometheus"
+    )
+    prometheus_timeout_seconds: float = Field(
+        default=30, gt=0, le=180, description="for each question to Prometheus"
+    )
     stale_edge_threshold_hours: int = Field(
-        default=168, ge=1, description="hours after which a dependency that was not seen is stale"
+        default=168, ge=1, le=87600, description="hours after which a dependency that was not seen is stale"
     )
     mcp_allowed_hosts: Annotated[list[str], NoDecode, BeforeValidator(_listed)] = Field(
         default_factory=list, description="hosts beside loopback by whose names MCP clients may call"

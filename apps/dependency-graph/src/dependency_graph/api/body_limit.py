@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,12 +18,19 @@ class ContentTooLarge(HTTPException):
 
 
 class BodyLimit:
-    """Refuses larger bodies with 413: announced ones at once, others as soon as they are too long."""
+    """Refuses larger bodies with 413: announced ones at once, others as soon as they are too long.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Those of requests that are `unlimited` pass; they are read in parts.
+    """
+
+    def __init__(self, app: ASGIApp, unlimited: Callable[[Scope], bool] = lambda _: False) -> None:
         self.app = app
+        self._unlimited = unlimited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._unlimited(scope):
+            await self.app(scope, receive, send)
+            return
         if scope["type"] == "http" and _announced(scope) > LARGEST_BODY:
             await TOO_LARGE.problem(ContentTooLarge()).response(scope)(scope, receive, send)
             return

@@ -2,22 +2,18 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from dependency_graph.api.cursor import IdCursor, PageSize, encode_cursor
-from dependency_graph.api.schemas import Name, Notes, Told
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Caller, Now, Reader, Service
 from dependency_graph.application.queries import AlertView
 from dependency_graph.application.review_alert import review_alert
 from dependency_graph.domain.cycle import AlertStatus
+from dependency_graph.schemas.bodies import Name, Notes, Told
+from dependency_graph.schemas.cursor import IdCursor, PageSize
+from dependency_graph.schemas.pages import AlertPage
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["circular dependencies"])
-
-
-class AlertPage(BaseModel):
-    circular_dependencies: list[AlertView]
-    next_cursor: str | None
 
 
 class ReviewTold(Told):
@@ -37,9 +33,7 @@ async def list_circular_dependencies(
     reader: Reader, status: AlertStatus | None = None, limit: PageSize = 100, cursor: IdCursor = None
 ) -> AlertPage:
     """The cycles that were found, the newest first, page by page."""
-    found = await reader.alerts(status, cursor, limit + 1)
-    more = encode_cursor(str(found[limit - 1].alert_id)) if len(found) > limit else None
-    return AlertPage(circular_dependencies=list(found[:limit]), next_cursor=more)
+    return AlertPage.of(await reader.alerts(status, cursor, limit + 1), limit)
 
 
 @router.patch("/circular-dependencies/{alert_id}", summary="Acknowledge, resolve or reopen")

@@ -1,115 +1,49 @@
-from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Header, Response
 
 from dependency_graph.api.etag import is_known
 from dependency_graph.api.service_id import ServiceId
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Reader
-from dependency_graph.application.queries import DependencyQuery, Direction
-from dependency_graph.domain.dependency import CommunicationMode, DependencyCriticality, DiscoverySource
+from dependency_graph.application.queries import DependencyQuery
 from dependency_graph.domain.errors import ServiceNotFound
-from dependency_graph.domain.service import Criticality, ServiceType
+from dependency_graph.schemas.dependencies import (
+    Confidence,
+    DependenciesAnswer,
+    Depth,
+    EitherCriticality,
+    MostServices,
+    WhichWay,
+    WithExternal,
+    WithStale,
+    dependency_query,
+)
 
 router = APIRouter(prefix=API, route_class=StrictRoute)
 
-_DEPENDENCY_CRITICALITIES = ("hard", "soft", "degraded")
 
-DependencyOrServiceCriticality = Literal["hard", "soft", "degraded", "critical", "high", "medium", "low"]
-
-
-async def dependency_query(
+async def query(
     service_id: ServiceId,
-    direction: Annotated[
-        Direction, Query(description="downstream: what it needs; upstream: what needs it")
-    ] = "both",
-    depth: Annotated[int, Query(ge=1, le=10, description="steps from the service")] = 3,
-    include_stale: Annotated[bool, Query(description="also what was not observed for a week")] = False,
-    include_external: Annotated[bool, Query(description="also what is not ours to run")] = True,
-    min_confidence: Annotated[float, Query(ge=0, le=1, allow_inf_nan=False)] = 0,
-    criticality: Annotated[
-        DependencyOrServiceCriticality | None,
-        Query(description="hard, soft, degraded: only such dependencies; else only such services"),
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=10000, description="services, the nearest first")] = 1000,
+    direction: WhichWay = "both",
+    depth: Depth = 3,
+    include_stale: WithStale = False,
+    include_external: WithExternal = True,
+    min_confidence: Confidence = 0,
+    criticality: EitherCriticality = None,
+    limit: MostServices = 1000,
 ) -> DependencyQuery:
-    of_dependency = criticality in _DEPENDENCY_CRITICALITIES
-    return DependencyQuery(
+    return dependency_query(
         service_id,
         direction,
         depth,
         include_stale,
         include_external,
         min_confidence,
-        criticality if of_dependency else None,
-        None if of_dependency else criticality,
+        criticality,
         limit,
     )
-
-
-class NodeAnswer(BaseModel):
-    """A service that was reached; `distance` counts steps."""
-
-    service_id: str
-    id: UUID
-    team: str | None
-    criticality: Criticality
-    service_type: ServiceType
-    metadata: dict[str, Any]
-    discovered: bool
-    distance: int
-
-
-class EdgeAnswer(BaseModel):
-    """A dependency, merged of all sources that report it.
-
-    Attributes are those of `discovery_source`. Rates are per second, `error_rate` is 0 to 1.
-    """
-
-    source: str
-    target: str
-    communication_mode: CommunicationMode
-    criticality: DependencyCriticality
-    protocol: str | None
-    timeout_ms: int | None
-    retry_config: dict[str, Any] | None
-    confidence_score: float
-    discovery_source: DiscoverySource
-    discovery_sources: list[DiscoverySource]
-    request_rate: float | None
-    error_rate: float | None
-    p95_ms: float | None
-    last_observed_at: datetime
-    is_stale: bool
-
-
-class StatisticsAnswer(BaseModel):
-    """Counts of what is returned; the `omitted` ones are there where the answer is truncated."""
-
-    total_nodes: int
-    total_edges: int
-    upstream_services: int
-    downstream_services: int
-    max_depth_reached: int
-    omitted_nodes: int = 0
-    omitted_edges: int = 0
-
-
-class DependenciesAnswer(BaseModel):
-    """What the query writes (`dependencies_of` in `graph_queries.sql`); here to be documented."""
-
-    service_id: str
-    direction: Direction
-    depth: int
-    generation: int
-    nodes: list[NodeAnswer]
-    edges: list[EdgeAnswer]
-    statistics: StatisticsAnswer
-    truncated: bool
 
 
 @router.get(
@@ -119,7 +53,7 @@ class DependenciesAnswer(BaseModel):
     tags=["dependencies"],
 )
 async def get_dependencies(
-    query: Annotated[DependencyQuery, Depends(dependency_query)],
+    query: Annotated[DependencyQuery, Depends(query)],
     reader: Reader,
     if_none_match: Annotated[list[str] | None, Header()] = None,
 ) -> Response:

@@ -15,6 +15,8 @@ class Health(BaseModel):
 
 @router.get("/livez", summary="Is the process alive")
 @router.get("/api/v1/health", summary="Is the process alive")
+@router.head("/livez", include_in_schema=False)
+@router.head("/api/v1/health", include_in_schema=False)
 async def live() -> Health:
     """Depends on nothing."""
     return Health(status="ok")
@@ -22,6 +24,8 @@ async def live() -> Health:
 
 @router.get("/readyz", summary="Can requests be answered")
 @router.get("/api/v1/health/ready", summary="Can requests be answered")
+@router.head("/readyz", include_in_schema=False)
+@router.head("/api/v1/health/ready", include_in_schema=False)
 async def ready(service: Service) -> Health:
     """503 names what is missing: the database, or its migrations."""
     missing = await service.missing()

@@ -1,57 +1,25 @@
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from starlette.types import Scope
 
-from dependency_graph.api.schemas import BatchTold
+from api_access import Principal
+from dependency_graph.api.ndjson import NDJSON, NdjsonRoute, is_ndjson, read_lines
 from dependency_graph.api.strict_route import StrictRoute
+from dependency_graph.api.told_lines import ToldLines
 from dependency_graph.api.wiring import API, Caller, Now, Service
-from dependency_graph.application.ingest import Ingested, ingest
-from dependency_graph.application.ingest_once import Repeatable, answer_once
+from dependency_graph.application.ingest import ingest
+from dependency_graph.application.ingest_once import Answer, Answers, Repeatable, answer_once
+from dependency_graph.application.ingest_stream import Stream, ingest_stream
+from dependency_graph.domain.dependency import DiscoverySource
+from dependency_graph.schemas.bodies import BatchTold, Instant
+from dependency_graph.schemas.ingest import IngestAnswer
 
 router = APIRouter(prefix=API, route_class=StrictRoute)
-
-
-class EndsAnswer(BaseModel):
-    source: str
-    target: str
-
-
-class CycleAnswer(BaseModel):
-    """A circular dependency through an edge of the body; `new` if it was never seen before."""
-
-    cycle_path: list[str]
-    alert_id: UUID
-    new: bool
-
-
-class ConflictAnswer(BaseModel):
-    """Two sources that describe an edge differently; `kept` is the one whose attributes stand."""
-
-    edge: EndsAnswer
-    existing_source: str
-    new_source: str
-    resolution: Literal["kept_higher_priority"]
-    kept: str
-
-
-class IngestAnswer(BaseModel):
-    """What the body did. The `upserted` counts are of what is new or differs now."""
-
-    ingestion_id: UUID
-    status: Literal["completed"]
-    nodes_received: int
-    edges_received: int
-    nodes_upserted: int
-    edges_upserted: int
-    generation: int
-    circular_dependencies_detected: list[CycleAnswer]
-    conflicts_resolved: list[ConflictAnswer]
-    warnings: list[str]
-    estimated_completion_seconds: float | None
+PATH = "/services/dependencies"
 
 
 Key = Annotated[
@@ -64,12 +32,73 @@ Key = Annotated[
 ]
 
 
+_EXAMPLE = """\
+{"service_id": "checkoutservice", "metadata": {"team": "checkout"}}
+{"source": "checkoutservice", "target": "paymentservice", "attributes": {"protocol": "grpc"}}
+"""
+_BY_LINE: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": f"for {NDJSON} only, and then required: as in a JSON body",
+            "schema": {"type": "string"} | more,
+        }
+        for name, more in (
+            ("source", {"enum": list(DiscoverySource)}),
+            ("timestamp", {"format": "date-time"}),
+        )
+    ],
+    "requestBody": {"content": {NDJSON: {"schema": {"type": "string"}, "example": _EXAMPLE}}},
+}
+
+
+def is_stream(scope: Scope) -> bool:
+    """Whether a request brings a body of any length."""
+    return is_ndjson(scope) and scope["path"] == API + PATH
+
+
+async def ingest_lines(
+    request: Request,
+    source: DiscoverySource,
+    timestamp: Instant,
+    service: Service,
+    caller: Caller,
+    now: Now,
+    idempotency_key: Key = None,
+) -> Response:
+    """As `ingest_dependencies`, for a body of any length; nothing is held for it before all of it is there."""
+    with service.spool() as spool:
+        lines = ToldLines(source, timestamp, spool)
+        await read_lines(request.stream(), lines)
+        async with spool.delivery() as (graph, told):
+
+            async def work() -> Answer:
+                done = await ingest_stream(Stream(source, timestamp, told, lines.loops), graph, now)
+                return IngestAnswer.of(lines.nodes, lines.edges, done).model_dump(mode="json")
+
+            answer, replayed = await _once(caller, idempotency_key, lines.digest, graph.answers, work)
+    return _accepted(answer, replayed)
+
+
+router.add_api_route(
+    PATH,
+    ingest_lines,
+    methods=["POST"],
+    status_code=202,
+    route_class_override=NdjsonRoute,
+    include_in_schema=False,
+)
+
+
 @router.post(
-    "/services/dependencies",
+    PATH,
     status_code=202,
     response_model=IngestAnswer,
     summary="Tell of services and their dependencies",
     tags=["dependencies"],
+    openapi_extra=_BY_LINE,
 )
 async def ingest_dependencies(
     told: BatchTold, request: Request, service: Service, caller: Caller, now: Now, idempotency_key: Key = None
@@ -77,46 +106,28 @@ async def ingest_dependencies(
     """Store what one source observed, all of it or nothing. The same body twice changes nothing.
 
     Unknown ends of edges become placeholders, an edge from a service to itself is left out with a warning,
-    and every circular dependency through an edge of the body is listed.
+    and every circular dependency through an edge of the body is listed. As `application/x-ndjson`, a service
+    or a dependency on each line, a body may have any length.
     """
     batch = told.as_batch()
+    digest = sha256(await request.body()).digest() if idempotency_key else b""
     async with service.transaction() as graph:
 
-        async def work() -> dict[str, Any]:
-            return _answer(told, await ingest(batch, graph, now))
+        async def work() -> Answer:
+            done = await ingest(batch, graph, now)
+            return IngestAnswer.of(len(told.nodes), len(told.edges), done).model_dump(mode="json")
 
-        if idempotency_key is None:
-            return JSONResponse(await work(), 202)
-        digest = sha256(await request.body()).digest()
-        repeatable = Repeatable(caller.key_id, idempotency_key, digest)
-        answer, replayed = await answer_once(repeatable, graph.answers, work)
+        answer, replayed = await _once(caller, idempotency_key, digest, graph.answers, work)
+    return _accepted(answer, replayed)
+
+
+async def _once(
+    caller: Principal, key: str | None, digest: bytes, answers: Answers, work: Callable[[], Awaitable[Answer]]
+) -> tuple[Answer, bool]:
+    if key is None:
+        return await work(), False
+    return await answer_once(Repeatable(caller.key_id, key, digest), answers, work)
+
+
+def _accepted(answer: Answer, replayed: bool) -> Response:
     return JSONResponse(answer, 202, headers={"Idempotency-Replayed": "true"} if replayed else None)
-
-
-def _answer(told: BatchTold, done: Ingested) -> dict[str, Any]:
-    answer = IngestAnswer(
-        ingestion_id=done.ingestion_id,
-        status="completed",
-        nodes_received=len(told.nodes),
-        edges_received=len(told.edges),
-        nodes_upserted=done.nodes_upserted,
-        edges_upserted=done.edges_upserted,
-        generation=done.generation,
-        circular_dependencies_detected=[
-            CycleAnswer(cycle_path=list(found.alert.cycle), alert_id=found.alert.alert_id, new=found.new)
-            for found in done.cycles
-        ],
-        conflicts_resolved=[
-            ConflictAnswer(
-                edge=EndsAnswer(source=found.pair[0], target=found.pair[1]),
-                existing_source=found.existing_source,
-                new_source=found.new_source,
-                resolution="kept_higher_priority",
-                kept=found.kept,
-            )
-            for found in done.conflicts
-        ],
-        warnings=list(done.warnings),
-        estimated_completion_seconds=None,
-    )
-    return answer.model_dump(mode="json")

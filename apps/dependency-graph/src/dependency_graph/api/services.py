@@ -3,8 +3,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dependency_graph.api.cursor import PageSize, TextCursor, encode_cursor
-from dependency_graph.api.schemas import Metadata, Name, Told
 from dependency_graph.api.service_id import ServiceId
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Now, Reader, Service
@@ -15,15 +13,13 @@ from dependency_graph.application.queries import ServiceFilter, ServiceView
 from dependency_graph.domain import service as domain
 from dependency_graph.domain.errors import ServiceNotFound
 from dependency_graph.domain.service import Criticality
+from dependency_graph.schemas.bodies import Metadata, Name, Told
+from dependency_graph.schemas.cursor import PageSize, TextCursor
+from dependency_graph.schemas.pages import ServicePage
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["services"])
 
 _ONE = "/services/{service_id:service_id}"
-
-
-class ServicePage(BaseModel):
-    services: list[ServiceView]
-    next_cursor: str | None
 
 
 class ServiceTold(Told):
@@ -74,9 +70,7 @@ async def list_services(
 ) -> ServicePage:
     """The services that fulfil all conditions, in order of their ids, page by page."""
     wanted = ServiceFilter(team, criticality, discovered, q)
-    found = await reader.services(wanted, cursor or "", limit + 1)
-    more = encode_cursor(found[limit - 1].service_id) if len(found) > limit else None
-    return ServicePage(services=list(found[:limit]), next_cursor=more)
+    return ServicePage.of(await reader.services(wanted, cursor or "", limit + 1), limit)
 
 
 @router.get(_ONE, response_model=ServiceView, summary="One service")

@@ -1,11 +1,10 @@
 """Finding circular dependencies: pure computation on pairs of ids."""
 
-from collections.abc import Collection, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import rustworkx
-from rustworkx.visit import DFSVisitor
-
+from dependency_graph.application.web import Web
 from dependency_graph.domain.cycle import Cycle, canonical
 from dependency_graph.domain.dependency import Pair
 
@@ -17,9 +16,13 @@ _Edge = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The cycles found, and how many of the given pairs lie on a cycle that was not looked for."""
+    """The cycles found, and how many of the given pairs lie on a cycle that was not looked for.
+
+    `through_touched` are those of `cycles` that lead through one of the given pairs.
+    """
 
     cycles: frozenset[Cycle]
+    through_touched: frozenset[Cycle]
     untraced: int
 
 
@@ -29,71 +32,79 @@ def search_cycles(pairs: Iterable[Pair], touched: Collection[Pair]) -> Search:
     The number of all cycles grows exponentially in a dense graph, so no more than these are named; of
     `touched` the first MOST_TRACED on a cycle, in order. The outcome depends on the graph alone.
     """
-    knots = _Knots(sorted(set(pairs)))
-    tied = knots.edges_of(sorted(touched))
-    cycles = knots.shortest_of_each() + [knots.shortest_through(edge) for edge in tied[:MOST_TRACED]]
-    named = frozenset(canonical([knots.names[node] for node in cycle]) for cycle in cycles)
-    return Search(named, max(0, len(tied) - MOST_TRACED))
+    web = Web()
+    web.add(pairs)
+    knots = Knots(web)
+    knots.touch(sorted(touched))
+    return knots.search()
 
 
-class _BackEdges(DFSVisitor):
-    """Collects the edges that close a cycle; with them taken away, none would be left."""
+class Knots:
+    """The strongly connected components of more than one service, where all cycles are.
 
-    def __init__(self) -> None:
-        self.found: list[_Edge] = []
+    With `holding` only those in which both ends of one of these pairs are. The pairs of an ingest come to
+    `touch` in parts, all in order; then `search` has the outcome.
+    """
 
-    def back_edge(self, e: tuple[int, int, object]) -> None:
-        self.found.append((e[0], e[1]))
+    def __init__(self, web: Web, holding: Collection[Pair] | None = None) -> None:
+        tangle = web.tangle(holding)
+        self._names, self._knot_of, self._successors = tangle.names, tangle.knot_of, tangle.successors
+        self._index = {name: number for number, name in enumerate(self._names)}
+        self._shortest = self._shortest_of_each(tangle.back_edges())
+        self._on_shortest = {edge for cycle in self._shortest for edge in _edges(cycle)}
+        self._touched: set[_Edge] = set()
+        self._tied: list[_Edge] = []
+        self._untraced = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._names)
 
-class _Knots:
-    """The strongly connected components of more than one service, where all cycles are."""
+    def touch(self, pairs: Iterable[Pair]) -> None:
+        for source, target in pairs:
+            edge = (self._index.get(source, -1), self._index.get(target, -1))
+            if not self._is_tied(edge):
+                continue
+            if edge in self._on_shortest:
+                self._touched.add(edge)
+            if len(self._tied) < MOST_TRACED:
+                self._tied.append(edge)
+            else:
+                self._untraced += 1
 
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.names = sorted({name for pair in pairs for name in pair})
-        self._index = {name: number for number, name in enumerate(self.names)}
-        graph: rustworkx.PyDiGraph[None, None] = rustworkx.PyDiGraph()
-        graph.add_nodes_from([None] * len(self.names))
-        graph.extend_from_edge_list([(self._index[source], self._index[target]) for source, target in pairs])
-        knots = [knot for knot in rustworkx.strongly_connected_components(graph) if len(knot) > 1]
-        self._knot_of = {node: number for number, knot in enumerate(knots) for node in knot}
-        self._successors = {node: self._tied_successors(graph, node) for node in self._knot_of}
-        visitor = _BackEdges()
-        rustworkx.dfs_search(graph, sorted(min(knot) for knot in knots), visitor)
-        self._back_edges = sorted(visitor.found)
+    def search(self) -> Search:
+        traced = [self._shortest_through(edge) for edge in self._tied]
+        touched = [cycle for cycle in self._shortest if not self._touched.isdisjoint(_edges(cycle))]
+        through_touched = frozenset(map(self._named, traced + touched))
+        cycles = through_touched | frozenset(map(self._named, self._shortest))
+        return Search(cycles, through_touched, self._untraced)
 
-    def _tied_successors(self, graph: "rustworkx.PyDiGraph[None, None]", node: int) -> list[int]:
-        knot = self._knot_of[node]
-        return sorted(n for n in graph.successor_indices(node) if self._knot_of.get(n) == knot)
+    def _named(self, cycle: Sequence[int]) -> Cycle:
+        return canonical([self._names[node] for node in cycle])
 
-    def edges_of(self, pairs: Iterable[Pair]) -> list[_Edge]:
-        """Those of `pairs` that lie on a cycle."""
-        edges = ((self._index.get(source, -1), self._index.get(target, -1)) for source, target in pairs)
-        return [edge for edge in edges if edge[1] in self._successors.get(edge[0], ())]
+    def _is_tied(self, edge: _Edge) -> bool:
+        source, target = edge
+        successors = self._successors[source] if min(edge) >= 0 else ()
+        place = bisect_left(successors, target)
+        return place < len(successors) and successors[place] == target
 
-    def shortest_of_each(self) -> list[list[int]]:
+    def _shortest_of_each(self, back_edges: Iterable[_Edge]) -> list[list[int]]:
         best: dict[int, list[int]] = {}
-        for edge in self._back_edges:
+        for edge in back_edges:
             knot = self._knot_of[edge[0]]
-            shorter_than = len(best[knot]) if knot in best else len(self.names) + 1
-            cycle = self.shortest_through(edge, shorter_than)
+            shorter_than = len(best[knot]) if knot in best else len(self._names) + 1
+            cycle = self._shortest_through(edge, shorter_than)
             if cycle:
                 best[knot] = cycle
         return list(best.values())
 
-    def shortest_through(self, edge: _Edge, shorter_than: int | None = None) -> list[int]:
+    def _shortest_through(self, edge: _Edge, shorter_than: int | None = None) -> list[int]:
         """A shortest cycle through `edge`, without repeating its start; empty if none is short enough."""
         goal, start = edge
         came_from, frontier, length = {start: start}, [start], 1
         while frontier and goal not in came_from and (shorter_than is None or length + 1 < shorter_than):
             frontier = self._next_frontier(frontier, came_from)
             length += 1
-        if goal not in came_from:
-            return []
-        path = [goal]
-        while path[-1] != start:
-            path.append(came_from[path[-1]])
-        return path[::-1]
+        return _path(came_from, start, goal) if goal in came_from else []
 
     def _next_frontier(self, frontier: list[int], came_from: dict[int, int]) -> list[int]:
         reached: list[int] = []
@@ -103,3 +114,14 @@ class _Knots:
                     came_from[follower] = node
                     reached.append(follower)
         return reached
+
+
+def _path(came_from: Mapping[int, int], start: int, goal: int) -> list[int]:
+    path = [goal]
+    while path[-1] != start:
+        path.append(came_from[path[-1]])
+    return path[::-1]
+
+
+def _edges(cycle: Sequence[int]) -> list[_Edge]:
+    return list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))

@@ -1,14 +1,21 @@
 """Keeping the alerts true to the cycles of the graph, after every change of its edges."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dependency_graph.application.cycle_search import search_cycles
+from dependency_graph.application.cycle_search import Knots, Search
 from dependency_graph.application.ports import Graph
+from dependency_graph.application.web import Web
 from dependency_graph.domain.cycle import Alert, AlertStatus, Cycle, pairs_of
 from dependency_graph.domain.dependency import Pair
+
+SIZES = (10_000, 100_000)
+"""Pairs up to which the neighbourhood of a change is read; if it is larger still, the whole graph is."""
+
+MOST_ADDED = 10_000
+"""Added pairs beyond which the whole graph is searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +29,52 @@ class Detection:
     """The cycles through the pairs of an ingest; `untraced` of its pairs lie on cycles not named here."""
 
     cycles: Sequence[DetectedCycle]
-    untraced: int = 0
+    untraced: int
 
 
-async def detect_cycles(
-    graph: Graph, touched: Collection[Pair], added: Collection[Pair], at: datetime
-) -> Detection:
-    """Raise or reopen an alert for each cycle through `touched`, of which `added` were not there before.
+class CycleWatch:
+    """Follows one ingest, part by part, and raises or reopens an alert for each cycle through it."""
 
-    A new cycle leads through a new pair, so that without any only the known alerts are looked at.
-    """
-    known = {alert.cycle: alert for alert in await graph.alerts.through({source for source, _ in touched})}
-    cycles = await cycles_still_there(graph, {cycle for cycle in known if _leads_through(cycle, touched)})
-    untraced = 0
-    if added:
-        reachable = await graph.dependencies.reachable_from({target for _, target in added})
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._known: dict[Cycle, Alert] = {}
+        self._added: set[Pair] | None = set()
+
+    async def touch(self, pairs: Collection[Pair], added: Collection[Pair]) -> None:
+        """`pairs` are stored now, of which `added` were not there before."""
+        alerts = await self._graph.alerts.through({source for source, _ in pairs})
+        self._known |= {alert.cycle: alert for alert in alerts if _leads_through(alert.cycle, pairs)}
+        if self._added is not None:
+            self._added.update(added)
+            if len(self._added) > MOST_ADDED:
+                self._added = None
+
+    async def detect(self, touched: AsyncIterable[Sequence[Pair]], at: datetime) -> Detection:
+        """The outcome, when all is stored; `touched` are all pairs again, in order.
+
+        A new cycle leads through a new pair, so that without any only the known alerts are looked at.
+        """
+        known = self._known
+        cycles, untraced = await cycles_still_there(self._graph, known), 0
+        if self._added is None or self._added:
+            search = await self._search(touched)
+            cycles, untraced = cycles | search.through_touched, search.untraced
+        detected = [
+            DetectedCycle(known[cycle].seen(at), new=False)
+            if cycle in known
+            else DetectedCycle(Alert.of(cycle, at), new=True)
+            for cycle in sorted(cycles)
+        ]
+        await self._graph.alerts.save([d.alert for d in detected if d.alert != known.get(d.alert.cycle)])
+        return Detection(detected, untraced)
+
+    async def _search(self, touched: AsyncIterable[Sequence[Pair]]) -> Search:
+        knots = await _knots(self._graph, self._added)
+        if knots:
+            async for pairs in touched:
+                knots.touch(pairs)
         # In a thread, as it takes seconds on the largest graphs, and others want answers meanwhile.
-        search = await asyncio.to_thread(search_cycles, reachable, touched)
-        cycles |= {cycle for cycle in search.cycles if _leads_through(cycle, touched)}
-        untraced = search.untraced
-    detected = [
-        DetectedCycle(known[cycle].seen(at), new=False)
-        if cycle in known
-        else DetectedCycle(Alert.of(cycle, at), new=True)
-        for cycle in sorted(cycles)
-    ]
-    await graph.alerts.save([d.alert for d in detected if d.alert != known.get(d.alert.cycle)])
-    return Detection(detected, untraced)
+        return await asyncio.to_thread(knots.search)
 
 
 async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) -> None:
@@ -63,18 +89,45 @@ async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) ->
     if not gone:
         return
     members = {service_id for alert in gone for service_id in alert.cycle}
-    reachable = await graph.dependencies.reachable_from(members)
-    left = (await asyncio.to_thread(search_cycles, reachable, ())).cycles
+    knots = await _knots(graph, {(member, member) for member in members})
+    left = (await asyncio.to_thread(knots.search)).cycles
     known = {alert.cycle for alert in await graph.alerts.through({cycle[0] for cycle in left})}
     await graph.alerts.save([alert.gone(at) for alert in gone])
     await graph.alerts.save([Alert.of(cycle, at) for cycle in sorted(left - known)])
+
+
+async def _knots(graph: Graph, holding: Collection[Pair] | None) -> Knots:
+    """The knots that hold one of these pairs, or else all of them."""
+    web = None if holding is None else await _neighbourhood(graph, holding)
+    return await asyncio.to_thread(Knots, web or await _whole(graph), holding)
+
+
+async def _neighbourhood(graph: Graph, holding: Collection[Pair]) -> Web | None:
+    """All that lies below the pairs, or above them, whichever is small: a cycle through one lies in both."""
+    sources, targets = {source for source, _ in holding}, {target for _, target in holding}
+    for most in SIZES:
+        pairs = await graph.dependencies.reachable_from(targets, most)
+        if pairs is None:
+            pairs = await graph.dependencies.leading_to(sources, most)
+        if pairs is not None:
+            web = Web()
+            web.add(pairs)
+            return web
+    return None
+
+
+async def _whole(graph: Graph) -> Web:
+    web = Web()
+    async for pairs in graph.dependencies.fresh():
+        web.add(pairs)
+    return web
 
 
 def _leads_through(cycle: Cycle, pairs: Collection[Pair]) -> bool:
     return any(pair in pairs for pair in pairs_of(cycle))
 
 
-async def cycles_still_there(graph: Graph, cycles: Collection[Cycle]) -> set[Cycle]:
+async def cycles_still_there(graph: Graph, cycles: Iterable[Cycle]) -> set[Cycle]:
     """Those of `cycles` all of whose pairs are in the graph, and not stale."""
     known = await graph.dependencies.find({pair for cycle in cycles for pair in pairs_of(cycle)})
     alive = {pair for pair, rows in known.items() if not all(row.is_stale for row in rows)}

@@ -3,18 +3,27 @@
 All ports of one write belong to one transaction: nothing is visible to others before its end.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from dependency_graph.domain.cycle import Alert
-from dependency_graph.domain.dependency import Dependency, Pair
-from dependency_graph.domain.service import Service
+from dependency_graph.domain.dependency import Dependency, DiscoverySource, Pair
+from dependency_graph.domain.impact import Link
+from dependency_graph.domain.service import Criticality, Service
+from dependency_graph.domain.span import Call, Half
 
 
 class Services(Protocol):
     async def find(self, service_ids: Collection[str]) -> Mapping[str, Service]:
         """Those of `service_ids` that are known, by id."""
+        ...
+
+    async def unknown(self, service_ids: Collection[str]) -> Sequence[str]:
+        """Those of `service_ids` that are not known, in order."""
         ...
 
     async def save(self, services: Collection[Service]) -> int:
@@ -35,8 +44,20 @@ class Dependencies(Protocol):
         """Insert or replace; the number of dependencies that are new or differ now."""
         ...
 
-    async def reachable_from(self, service_ids: Collection[str]) -> Iterable[Pair]:
-        """All pairs on paths that start at `service_ids`, stale ones left out."""
+    async def reachable_from(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        """All pairs on paths that start at `service_ids`, stale ones left out; None if they are more."""
+        ...
+
+    async def leading_to(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        """As `reachable_from`, on paths that end at `service_ids`."""
+        ...
+
+    def fresh(self) -> AsyncIterator[Sequence[Pair]]:
+        """All pairs of the graph in parts, stale ones left out."""
+        ...
+
+    async def mark_stale(self, last_observed: datetime) -> int:
+        """Mark what was observed at `last_observed` or before, except manual ones; how many were fresh."""
         ...
 
 
@@ -45,6 +66,10 @@ class Alerts(Protocol):
 
     async def through(self, service_ids: Collection[str]) -> Sequence[Alert]:
         """The alerts whose cycle visits one of `service_ids`, whatever their status."""
+        ...
+
+    async def unresolved(self) -> Sequence[Alert]:
+        """All alerts that are open or acknowledged."""
         ...
 
     async def save(self, alerts: Collection[Alert]) -> None: ...
@@ -60,8 +85,22 @@ class Generation(Protocol):
         ...
 
 
+class OpenSpans(Protocol):
+    async def meet(self, halves: Collection[Half]) -> Sequence[Call]:
+        """Add `halves` to those that wait; the calls both of whose halves are there now.
+
+        Waits until no other transaction does the same. A caller's half stays for 60 s, as there may be
+        several callees; a callee's goes when it is paired.
+        """
+        ...
+
+
 class Graph(Protocol):
     """The graph inside one transaction."""
+
+    def count_ingested(self, source: DiscoverySource, services: int, dependencies: int) -> None:
+        """Add to what the transaction takes in from `source`; it is counted when that is committed."""
+        ...
 
     @property
     def services(self) -> Services: ...
@@ -71,3 +110,41 @@ class Graph(Protocol):
     def alerts(self) -> Alerts: ...
     @property
     def generation(self) -> Generation: ...
+
+
+class UpstreamService(NamedTuple):
+    criticality: Criticality
+    team: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What leads to a service within some steps: each fresh pair once, and the services at their ends."""
+
+    generation: int
+    services: Mapping[str, UpstreamService]
+    links: Iterable[Link]
+
+
+class TopologySnapshot(Protocol):
+    """Who depends on whom at one moment; stale dependencies left out."""
+
+    async def known(self, service_ids: Collection[str]) -> Collection[str]:
+        """Those of `service_ids` that are in the graph."""
+        ...
+
+    async def downstream(self, service_ids: Collection[str]) -> Iterable[Pair]:
+        """The pairs whose source is one of `service_ids`, each once."""
+        ...
+
+    async def upstream(self, service_ids: Collection[str]) -> Iterable[Pair]:
+        """The pairs whose target is one of `service_ids`, each once."""
+        ...
+
+
+class Topology(Protocol):
+    async def upstream(self, service_id: str, depth: int) -> Upstream | None:
+        """What leads to a service in at most `depth` steps, or None if there is no such service."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[TopologySnapshot]: ...

@@ -1,9 +1,10 @@
 """What can be asked of the graph, and how it is answered. Reads know no domain objects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 Direction = Literal["both", "upstream", "downstream"]
@@ -26,6 +27,13 @@ class DependencyQuery:
     dependency_criticality: str | None
     service_criticality: str | None
     limit: int
+
+
+class GraphVersion(NamedTuple):
+    """Which graph, and at which generation: two databases may be at the same one."""
+
+    graph_id: UUID
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +95,29 @@ class GraphReader(Protocol):
 
     async def alerts(self, status: str | None, after: UUID | None, limit: int) -> Sequence[AlertView]:
         """The alerts that come after `after`, the newest first, at most `limit`."""
+        ...
+
+
+class WholeGraph(Protocol):
+    """All services and dependencies at one generation, in order of their ids, read piece by piece."""
+
+    @property
+    def generation(self) -> int: ...
+
+    def nodes(self) -> AsyncIterator[Sequence[str]]:
+        """Services as JSON, each as `dependencies` has it without its distance."""
+        ...
+
+    def edges(self) -> AsyncIterator[Sequence[str]]:
+        """Dependencies as JSON, each as `dependencies` has it."""
+        ...
+
+    def nodes_with_targets(self) -> AsyncIterator[Sequence[tuple[str, str]]]:
+        """Services as JSON, each with a JSON array of the id and type of all that it depends on."""
+        ...
+
+
+class GraphExports(Protocol):
+    def open(self, *, include_stale: bool) -> AbstractAsyncContextManager[WholeGraph]:
+        """The graph to be read while the context is open; raises TooManyExports."""
         ...

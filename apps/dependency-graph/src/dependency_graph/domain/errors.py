@@ -1,5 +1,7 @@
 """What can be wrong, in the words of the domain; `api/problems.py` says how each is answered."""
 
+from collections.abc import Iterable
+
 
 class ServiceNotFound(Exception):
     """No service has this id."""
@@ -8,6 +10,7 @@ class ServiceNotFound(Exception):
         super().__init__(
             f"There is no service {service_id!r}; GET /api/v1/services lists those that are known."
         )
+        self.service_id = service_id
 
 
 class AlertNotFound(Exception):
@@ -26,8 +29,26 @@ class CycleIsGone(Exception):
         super().__init__("The cycle is not in the graph any more: its alert can only be resolved.")
 
 
+class SourceNotFound(Exception):
+    """No source that can be run has this name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no source {name!r}; the sources are {', '.join(known)}.")
+
+
+class SourceFailed(Exception):
+    """A source cannot be asked, or not believed; the text says why and what to do, and holds no secret."""
+
+
 class InvalidServiceId(ValueError):
     """A text that cannot be the id of a service."""
+
+
+class InvalidSpanId(ValueError):
+    """The id of a span cannot be one."""
+
+    def __init__(self) -> None:
+        super().__init__("a trace id is 16 bytes and a span id 8, not all of them zero")
 
 
 class IdempotencyKeyReused(Exception):
@@ -62,3 +83,10 @@ class GraphBusy(Exception):
         super().__init__(
             "All connections to the database are in use; nothing was stored. Try again in a moment."
         )
+
+
+class TooManyExports(Exception):
+    """As many exports of the whole graph are being read as this process allows."""
+
+    def __init__(self) -> None:
+        super().__init__("Other exports of the whole graph are being read; try again when one has ended.")

@@ -26,6 +26,10 @@ class PostgresAlerts:
         rows = await self._connection.execute(statement("alerts_through"), {"service_ids": list(service_ids)})
         return [_alert(row) for row in rows.mappings()]
 
+    async def unresolved(self) -> Sequence[Alert]:
+        rows = await self._connection.execute(statement("unresolved_alerts"))
+        return [_alert(row) for row in rows.mappings()]
+
     async def save(self, alerts: Collection[Alert]) -> None:
         if alerts:
             rows = dumps([_row(alert) for alert in alerts])

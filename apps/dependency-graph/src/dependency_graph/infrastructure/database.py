@@ -3,14 +3,19 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy import NullPool
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from api_access import asyncpg_url
 from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
+from dependency_graph.infrastructure.pool_metrics import pool_timeouts
+from observability import child_span
 
 POOL_WAIT_SECONDS = 5
+_SYSTEM = {"db.system.name": "postgresql"}
+_FOUND_DEAD_SOON = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
 
 class Database:
@@ -21,17 +26,21 @@ class Database:
     """
 
     def __init__(self, url: str, pool_size: int, max_overflow: int) -> None:
+        # Compiling a plan takes longer than any of ours runs; timestamps in answers are in UTC.
+        session = {"jit": "off", "timezone": "UTC", "application_name": "dependency-graph"}
+        self._unpooled = create_async_engine(
+            asyncpg_url(url),
+            poolclass=NullPool,
+            json_serializer=dumps,
+            connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": session | _FOUND_DEAD_SOON},
+        )
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
             pool_size=pool_size,
             max_overflow=max_overflow,
             pool_timeout=POOL_WAIT_SECONDS,
             json_serializer=dumps,
-            connect_args={
-                "timeout": POOL_WAIT_SECONDS,
-                # Compiling a plan takes longer than any of ours runs; timestamps in answers are in UTC.
-                "server_settings": {"jit": "off", "timezone": "UTC", "application_name": "dependency-graph"},
-            },
+            connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": session},
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshot = self.engine.execution_options(
@@ -41,20 +50,38 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncConnection]:
         """A connection whose every statement sees a snapshot of its own; it saves a round trip for BEGIN."""
-        async with _translated(), self._autocommit.connect() as connection:
-            yield connection
+        with child_span("postgresql read", _SYSTEM):
+            async with _translated(), self._autocommit.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncConnection]:
         """A connection whose statements all see the same moment, and which writes nothing."""
-        async with _translated(), self._snapshot.connect() as connection, connection.begin():
-            yield connection
+        with child_span("postgresql snapshot", _SYSTEM):
+            async with _translated(), self._snapshot.connect() as connection, connection.begin():
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection]:
         """A connection in a transaction that is committed at the end, or rolled back on an error."""
-        async with _translated(), self.engine.begin() as connection:
+        with child_span("postgresql write", _SYSTEM):
+            async with _translated(), self.engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection of its own, none of the pool's, and closed at the end: locks of the session go with it.
+
+        PostgreSQL gives it up within about 20 s where the machine at our end has vanished.
+        """
+        async with _translated(), self._unpooled.connect() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def transaction(self, alone: AsyncConnection) -> AsyncGenerator[AsyncConnection]:
+        """A transaction on a connection that `alone` gave: committed at the end, or rolled back on an error."""
+        async with _translated(), alone.begin():
+            yield alone
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -65,6 +92,7 @@ async def _translated() -> AsyncGenerator[None]:
     try:
         yield
     except PoolTimeout as error:
+        pool_timeouts.inc()
         raise GraphBusy from error
     except (OperationalError, InterfaceError, OSError) as error:
         raise GraphUnavailable from error

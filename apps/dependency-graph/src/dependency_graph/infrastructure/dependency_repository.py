@@ -1,5 +1,6 @@
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -15,7 +16,15 @@ from dependency_graph.domain.dependency import (
     Traffic,
 )
 from dependency_graph.infrastructure.database import dumps
+from dependency_graph.infrastructure.parts import in_parts
 from dependency_graph.infrastructure.statements import statement
+
+_NO_TRAFFIC = Traffic()
+_COLUMNS = (
+    *("source", "target", "discovery_source", "communication_mode", "criticality", "protocol", "timeout_ms"),
+    *("retry_config", "observations", "confidence_score", "first_observed_at", "last_observed_at"),
+    *("is_stale", "request_rate", "error_rate", "p95_ms"),
+)
 
 
 class PostgresDependencies:
@@ -25,8 +34,8 @@ class PostgresDependencies:
         self._connection = connection
 
     async def find(self, pairs: Collection[Pair]) -> Mapping[Pair, Sequence[Dependency]]:
-        told = dumps([{"source": source, "target": target} for source, target in pairs])
-        rows = await self._connection.execute(statement("find_dependencies"), {"pairs": told})
+        told = {"sources": [source for source, _ in pairs], "targets": [target for _, target in pairs]}
+        rows = await self._connection.execute(statement("find_dependencies"), told)
         found = defaultdict[Pair, list[Dependency]](list)
         for row in rows.mappings():
             dependency = _dependency(row)
@@ -34,14 +43,28 @@ class PostgresDependencies:
         return found
 
     async def save(self, dependencies: Collection[Dependency]) -> int:
-        rows = dumps([_row(dependency) for dependency in dependencies])
-        return await self._connection.scalar(statement("save_dependencies"), {"rows": rows}) or 0
+        if not dependencies:
+            return 0
+        return await self._connection.scalar(statement("save_dependencies"), _columns(dependencies)) or 0
 
-    async def reachable_from(self, service_ids: Collection[str]) -> Iterable[Pair]:
-        rows = await self._connection.execute(
-            statement("reachable_pairs"), {"service_ids": list(service_ids)}
-        )
-        return [(source, target) for source, target in rows]
+    async def reachable_from(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        return await self._walk("reachable_pairs", service_ids, most)
+
+    async def leading_to(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        return await self._walk("leading_pairs", service_ids, most)
+
+    async def _walk(self, name: str, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
+        start = {"service_ids": list(service_ids), "most": most}
+        rows = (await self._connection.execute(statement(name), start)).all()
+        return None if len(rows) > most else [(source, target) for source, target in rows]
+
+    async def fresh(self) -> AsyncIterator[Sequence[Pair]]:
+        async for rows in in_parts(self._connection, "fresh_pairs"):
+            yield [(source, target) for source, target in rows]
+
+    async def mark_stale(self, last_observed: datetime) -> int:
+        marked = await self._connection.scalar(statement("mark_stale"), {"last_observed": last_observed})
+        return marked or 0
 
 
 def _dependency(row: RowMapping) -> Dependency:
@@ -66,26 +89,30 @@ def _dependency(row: RowMapping) -> Dependency:
 
 def _traffic(row: RowMapping) -> Traffic | None:
     traffic = Traffic(row["request_rate"], row["error_rate"], row["p95_ms"])
-    return None if traffic == Traffic() else traffic
+    return None if traffic == _NO_TRAFFIC else traffic
 
 
-def _row(dependency: Dependency) -> dict[str, Any]:
-    attributes, traffic = dependency.attributes, dependency.traffic or Traffic()
-    return {
-        "source": dependency.pair[0],
-        "target": dependency.pair[1],
-        "discovery_source": dependency.discovery_source,
-        "communication_mode": attributes.communication_mode,
-        "criticality": attributes.criticality,
-        "protocol": attributes.protocol,
-        "timeout_ms": attributes.timeout_ms,
-        "retry_config": attributes.retry_config,
-        "observations": dependency.observations,
-        "confidence_score": dependency.confidence_score,
-        "first_observed_at": dependency.first_observed_at.isoformat(),
-        "last_observed_at": dependency.last_observed_at.isoformat(),
-        "is_stale": dependency.is_stale,
-        "request_rate": traffic.request_rate,
-        "error_rate": traffic.error_rate,
-        "p95_ms": traffic.p95_ms,
-    }
+def _columns(dependencies: Collection[Dependency]) -> dict[str, list[Any]]:
+    rows = [_row(dependency) for dependency in dependencies]
+    return dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _row(dependency: Dependency) -> tuple[Any, ...]:
+    attributes, traffic = dependency.attributes, dependency.traffic or _NO_TRAFFIC
+    return (
+        *dependency.pair,
+        dependency.discovery_source,
+        attributes.communication_mode,
+        attributes.criticality,
+        attributes.protocol,
+        attributes.timeout_ms,
+        None if attributes.retry_config is None else dumps(attributes.retry_config),
+        dependency.observations,
+        dependency.confidence_score,
+        dependency.first_observed_at,
+        dependency.last_observed_at,
+        dependency.is_stale,
+        traffic.request_rate,
+        traffic.error_rate,
+        traffic.p95_ms,
+    )

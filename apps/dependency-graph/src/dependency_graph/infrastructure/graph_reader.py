@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import fields
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,13 @@ from dependency_graph.application.queries import (
     AlertView,
     DependencyQuery,
     GraphAnswer,
+    GraphVersion,
     ServiceFilter,
     ServiceView,
 )
 from dependency_graph.domain.errors import GraphUnavailable
 from dependency_graph.infrastructure.database import Database
+from dependency_graph.infrastructure.graph_metrics import traversal_seconds
 from dependency_graph.infrastructure.statements import statement
 from dependency_graph.infrastructure.tables import services
 
@@ -26,23 +29,29 @@ class PostgresReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._turn = asyncio.Lock()
-        self._next_generation: asyncio.Task[int] | None = None
+        self._next_version: asyncio.Task[GraphVersion] | None = None
 
     async def generation(self) -> int:
+        return (await self.version()).generation
+
+    async def version(self) -> GraphVersion:
+        """Which graph this is, and at which generation; as fresh as `generation`."""
         # Calls that come while a round trip is under way share the next one, which starts after them all:
         # so each sees every earlier write, and a hundred readers cost what two do.
-        if self._next_generation is None:
-            self._next_generation = asyncio.create_task(self._read_generation())
-        return await asyncio.shield(self._next_generation)
+        if self._next_version is None:
+            self._next_version = asyncio.create_task(self._read_version())
+        return await asyncio.shield(self._next_version)
 
-    async def _read_generation(self) -> int:
+    async def _read_version(self) -> GraphVersion:
         async with self._turn:
-            self._next_generation = None
+            self._next_version = None
             async with self._database.read() as connection:
                 # Past SQLAlchemy, as this runs for nearly every request.
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 try:
-                    return await driver.fetchval("SELECT value FROM graph.generation")
+                    return GraphVersion(
+                        *await driver.fetchrow("SELECT graph_id, value FROM graph.generation")
+                    )
                 except (PostgresError, InterfaceError, OSError) as error:
                     await connection.invalidate()
                     raise GraphUnavailable from error
@@ -62,7 +71,9 @@ class PostgresReader:
             "most_nodes": query.limit,
         }
         async with self._database.read() as connection:
+            started = perf_counter()
             row = (await connection.execute(statement("dependencies_of"), parameters)).one_or_none()
+            traversal_seconds.observe(perf_counter() - started, str(query.depth))
         return None if row is None else GraphAnswer(row.generation, row.body.encode())
 
     async def service(self, service_id: str) -> ServiceView | None:

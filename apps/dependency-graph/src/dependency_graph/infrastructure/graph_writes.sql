@@ -1,9 +1,15 @@
--- What the transactions that change the graph need. Rows travel as one JSON text.
+-- What the transactions that change the graph need. Rows travel as one JSON text, or where there are many as an array for each column.
 
 -- name: find_services
 SELECT service_id, metadata, team, criticality, service_type, discovered
 FROM graph.services
 WHERE service_id = ANY (CAST(:service_ids AS text[]));
+
+-- name: unknown_services
+SELECT told.service_id COLLATE "C" AS service_id
+FROM unnest(CAST(:service_ids AS text[])) AS told (service_id)
+WHERE NOT EXISTS (SELECT FROM graph.services AS known WHERE known.service_id = told.service_id)
+ORDER BY 1;
 
 -- name: save_services
 -- A row that would not change is left alone, so that the count tells what is new or differs now.
@@ -42,7 +48,7 @@ SELECT
     known.protocol, known.timeout_ms, known.retry_config, known.observations,
     known.first_observed_at, known.last_observed_at, known.is_stale, known.request_rate, known.error_rate,
     known.p95_ms
-FROM json_to_recordset(CAST(:pairs AS json)) AS pair (source text, target text)
+FROM unnest(CAST(:sources AS text[]), CAST(:targets AS text[])) AS pair (source, target)
 JOIN graph.services AS source ON source.service_id = pair.source
 JOIN graph.services AS target ON target.service_id = pair.target
 JOIN graph.service_dependencies AS known ON known.source_id = source.id AND known.target_id = target.id;
@@ -57,13 +63,21 @@ WITH saved AS (
     )
     SELECT
         source.id, target.id, discovery_source, communication_mode, told.criticality, protocol, timeout_ms,
-        retry_config, observations, confidence_score, first_observed_at, last_observed_at, is_stale,
+        CAST(retry_config AS jsonb), observations, confidence_score, first_observed_at, last_observed_at, is_stale,
         request_rate, error_rate, p95_ms
-    FROM json_to_recordset(CAST(:rows AS json)) AS told (
-        source text, target text, discovery_source graph.discovery_source, communication_mode text,
-        criticality text, protocol text, timeout_ms integer, retry_config jsonb, observations integer,
-        confidence_score double precision, first_observed_at timestamptz, last_observed_at timestamptz,
-        is_stale boolean, request_rate double precision, error_rate double precision, p95_ms double precision
+    FROM unnest(
+        CAST(:source AS text[]), CAST(:target AS text[]),
+        CAST(:discovery_source AS graph.discovery_source[]), CAST(:communication_mode AS text[]),
+        CAST(:criticality AS text[]), CAST(:protocol AS text[]), CAST(:timeout_ms AS integer[]),
+        CAST(:retry_config AS text[]), CAST(:observations AS integer[]),
+        CAST(:confidence_score AS double precision[]), CAST(:first_observed_at AS timestamptz[]),
+        CAST(:last_observed_at AS timestamptz[]), CAST(:is_stale AS boolean[]),
+        CAST(:request_rate AS double precision[]), CAST(:error_rate AS double precision[]),
+        CAST(:p95_ms AS double precision[])
+    ) AS told (
+        source, target, discovery_source, communication_mode, criticality, protocol, timeout_ms, retry_config,
+        observations, confidence_score, first_observed_at, last_observed_at, is_stale, request_rate, error_rate,
+        p95_ms
     )
     JOIN graph.services AS source ON source.service_id = told.source
     JOIN graph.services AS target ON target.service_id = told.target
@@ -88,28 +102,53 @@ WITH saved AS (
 SELECT count(*) FROM saved;
 
 -- name: reachable_pairs
--- Every cycle through a dependency lies within what can be reached from its target.
+-- Every cycle through a dependency lies within what can be reached from its target, and what leads to its source.
+-- OFFSET keeps the planner to one step at a time: it expects to reach everything, and would scan whole tables,
+-- on fresh ones once for each service. So the walk also ends as soon as there are more pairs than are wanted.
 WITH RECURSIVE reached (id) AS (
     SELECT id FROM graph.services WHERE service_id = ANY (CAST(:service_ids AS text[]))
     UNION
     SELECT d.target_id
     FROM reached
-    -- OFFSET keeps the planner, which expects to reach everything, from scanning the whole table.
     CROSS JOIN LATERAL (
-        SELECT target_id FROM graph.service_dependencies
-        WHERE source_id = reached.id AND NOT is_stale
-        OFFSET 0
+        SELECT target_id FROM graph.service_dependencies WHERE source_id = reached.id AND NOT is_stale OFFSET 0
     ) AS d
 )
-SELECT source.service_id, target.service_id
+SELECT near.service_id, far.service_id
 FROM reached
+CROSS JOIN LATERAL (SELECT service_id FROM graph.services WHERE id = reached.id OFFSET 0) AS near
 CROSS JOIN LATERAL (
-    SELECT target_id FROM graph.service_dependencies
-    WHERE source_id = reached.id AND NOT is_stale
-    OFFSET 0
+    SELECT target_id FROM graph.service_dependencies WHERE source_id = reached.id AND NOT is_stale OFFSET 0
 ) AS d
-JOIN graph.services AS source ON source.id = reached.id
-JOIN graph.services AS target ON target.id = d.target_id;
+CROSS JOIN LATERAL (SELECT service_id FROM graph.services WHERE id = d.target_id OFFSET 0) AS far
+LIMIT :most + 1;
+
+-- name: leading_pairs
+-- The same against the arrows.
+WITH RECURSIVE reached (id) AS (
+    SELECT id FROM graph.services WHERE service_id = ANY (CAST(:service_ids AS text[]))
+    UNION
+    SELECT d.source_id
+    FROM reached
+    CROSS JOIN LATERAL (
+        SELECT source_id FROM graph.service_dependencies WHERE target_id = reached.id AND NOT is_stale OFFSET 0
+    ) AS d
+)
+SELECT far.service_id, near.service_id
+FROM reached
+CROSS JOIN LATERAL (SELECT service_id FROM graph.services WHERE id = reached.id OFFSET 0) AS near
+CROSS JOIN LATERAL (
+    SELECT source_id FROM graph.service_dependencies WHERE target_id = reached.id AND NOT is_stale OFFSET 0
+) AS d
+CROSS JOIN LATERAL (SELECT service_id FROM graph.services WHERE id = d.source_id OFFSET 0) AS far
+LIMIT :most + 1;
+
+-- name: fresh_pairs
+SELECT source.service_id, target.service_id
+FROM graph.service_dependencies AS d
+JOIN graph.services AS source ON source.id = d.source_id
+JOIN graph.services AS target ON target.id = d.target_id
+WHERE NOT d.is_stale;
 
 -- name: alerts_through
 SELECT id, cycle_path, status, detected_at, acknowledged_by, resolution_notes, resolved_at

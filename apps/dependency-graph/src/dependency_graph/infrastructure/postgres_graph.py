@@ -7,7 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dependency_graph.infrastructure.alert_repository import PostgresAlerts
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.dependency_repository import PostgresDependencies
+from dependency_graph.infrastructure.ingest_metrics import Tally
 from dependency_graph.infrastructure.service_repository import PostgresServices
+from dependency_graph.infrastructure.span_store import PostgresOpenSpans
 from dependency_graph.infrastructure.stored_answers import StoredAnswers
 from dependency_graph.infrastructure.tables import generation as table
 
@@ -30,15 +32,21 @@ class PostgresGraph:
     """The graph inside the transaction of one connection."""
 
     def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.tally = Tally()
+        self.count_ingested = self.tally.add
         self.services = PostgresServices(connection)
         self.dependencies = PostgresDependencies(connection)
         self.alerts = PostgresAlerts(connection)
         self.generation = PostgresGeneration(connection)
         self.answers = StoredAnswers(connection)
+        self.open_spans = PostgresOpenSpans(connection)
 
 
 @asynccontextmanager
 async def graph_transaction(database: Database) -> AsyncGenerator[PostgresGraph]:
     """The graph in a transaction of its own: committed at the end, undone on an error."""
     async with database.write() as connection:
-        yield PostgresGraph(connection)
+        graph = PostgresGraph(connection)
+        yield graph
+    graph.tally.count()

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -18,6 +18,12 @@ class PostgresServices:
     async def find(self, service_ids: Collection[str]) -> Mapping[str, Service]:
         rows = await self._connection.execute(statement("find_services"), {"service_ids": list(service_ids)})
         return {row["service_id"]: _service(row) for row in rows.mappings()}
+
+    async def unknown(self, service_ids: Collection[str]) -> Sequence[str]:
+        rows = await self._connection.scalars(
+            statement("unknown_services"), {"service_ids": list(service_ids)}
+        )
+        return rows.all()
 
     async def save(self, services: Collection[Service]) -> int:
         rows = dumps([_row(service) for service in services])
