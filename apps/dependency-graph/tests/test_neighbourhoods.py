@@ -14,7 +14,7 @@ from walk import Row
 from dependency_graph.application.cycle_search import Knots
 from dependency_graph.application.delete_service import delete_service
 from dependency_graph.application.ingest import ingest
-from dependency_graph.application.web import Web
+from dependency_graph.application.pair_graph import PairGraph
 from dependency_graph.domain.dependency import Pair
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.dependency_repository import PostgresDependencies
@@ -54,17 +54,17 @@ async def test_the_outcome_does_not_depend_on_what_is_read(before: list[Pair], t
 
 
 def test_knots_that_hold_none_of_the_pairs_are_left_out() -> None:
-    web = Web()
-    web.add([("a", "b"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
-    assert Knots(web, [("c", "d"), ("b", "c")]).search().cycles == {("c", "d", "c")}
-    assert Knots(web, [("a", "a")]).search().cycles == {("a", "b", "a")}
-    assert not Knots(web, [("b", "c"), ("x", "y")])
+    pairs = PairGraph()
+    pairs.add([("a", "b"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")])
+    assert Knots(pairs, [("c", "d"), ("b", "c")]).search().cycles == {("c", "d", "c")}
+    assert Knots(pairs, [("a", "a")]).search().cycles == {("a", "b", "a")}
+    assert not Knots(pairs, [("b", "c"), ("x", "y")])
 
 
 def test_a_pair_that_is_touched_but_not_there_lies_on_no_cycle() -> None:
-    web = Web()
-    web.add([("a", "b"), ("b", "c"), ("c", "a")])
-    knots = Knots(web)
+    pairs = PairGraph()
+    pairs.add([("a", "b"), ("b", "c"), ("c", "a")])
+    knots = Knots(pairs)
     knots.touch([("a", "b"), ("a", "c"), ("a", "x")])
     assert (knots.search().through_touched, knots.search().untraced) == ({("a", "b", "c", "a")}, 0)
 

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dependency_graph.application.web import Web
+from dependency_graph.application.pair_graph import PairGraph
 from dependency_graph.domain.cycle import Cycle, canonical
 from dependency_graph.domain.dependency import Pair
 
@@ -32,9 +32,9 @@ def search_cycles(pairs: Iterable[Pair], touched: Collection[Pair]) -> Search:
     The number of all cycles grows exponentially in a dense graph, so no more than these are named; of
     `touched` the first MOST_TRACED on a cycle, in order. The outcome depends on the graph alone.
     """
-    web = Web()
-    web.add(pairs)
-    knots = Knots(web)
+    whole = PairGraph()
+    whole.add(pairs)
+    knots = Knots(whole)
     knots.touch(sorted(touched))
     return knots.search()
 
@@ -46,11 +46,11 @@ class Knots:
     `touch` in parts, all in order; then `search` has the outcome.
     """
 
-    def __init__(self, web: Web, holding: Collection[Pair] | None = None) -> None:
-        tangle = web.tangle(holding)
-        self._names, self._knot_of, self._successors = tangle.names, tangle.knot_of, tangle.successors
+    def __init__(self, pairs: PairGraph, holding: Collection[Pair] | None = None) -> None:
+        cyclic = pairs.cyclic_part(holding)
+        self._names, self._knot_of, self._successors = cyclic.names, cyclic.knot_of, cyclic.successors
         self._index = {name: number for number, name in enumerate(self._names)}
-        self._shortest = self._shortest_of_each(tangle.back_edges())
+        self._shortest = self._shortest_of_each(cyclic.back_edges())
         self._on_shortest = {edge for cycle in self._shortest for edge in _edges(cycle)}
         self._touched: set[_Edge] = set()
         self._tied: list[_Edge] = []

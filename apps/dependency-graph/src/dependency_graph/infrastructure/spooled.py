@@ -35,6 +35,8 @@ class PostgresSpooled:
 
     async def load(self, nodes: IO[bytes], edges: IO[bytes]) -> None:
         """Copy the files, whose columns are those of the tables. Raises GraphUnavailable."""
+        # Plans made while the tables were small would be kept while they grow.
+        await self._connection.execute(statement("plan_each_time"))
         for table, file in (("told_nodes", nodes), ("told_edges", edges)):
             await self._connection.execute(statement(f"create_{table}"))
             raw = await self._connection.get_raw_connection()

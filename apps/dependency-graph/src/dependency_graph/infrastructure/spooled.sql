@@ -1,5 +1,8 @@
 -- What a stream told waits here, before any lock is taken. `line` is the order in which it was told.
 
+-- name: plan_each_time
+SET LOCAL plan_cache_mode = force_custom_plan;
+
 -- name: create_told_nodes
 CREATE TEMPORARY TABLE told_nodes (line bigint, service_id text COLLATE "C", metadata text) ON COMMIT DROP;
 

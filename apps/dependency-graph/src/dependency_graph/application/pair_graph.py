@@ -13,7 +13,7 @@ _AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Tangle:
+class CyclicPart:
     """Strongly connected components of more than one service, and nothing between them.
 
     Services are numbered in the order of their `names`, the numbers of `successors` are in order.
@@ -31,7 +31,7 @@ class Tangle:
         return sorted(visitor.found)
 
 
-class Web:
+class PairGraph:
     """Pairs of services, which come in parts and in any order; some 10 bytes for each that comes."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Web:
             self._successors.append([])
         return number
 
-    def tangle(self, holding: Collection[Pair] | None = None) -> Tangle:
+    def cyclic_part(self, holding: Collection[Pair] | None = None) -> CyclicPart:
         """What can lie on a cycle; with `holding` only the components that hold both ends of one of these."""
         knot_of = self._knot_of(holding)
         members = sorted((name, node) for name, node in self._numbers.items() if node in knot_of)
@@ -57,7 +57,7 @@ class Web:
             sorted({places[n] for n in self._successors[node] if knot_of.get(n) == knot_of[node]})
             for _, node in members
         ]
-        return Tangle([name for name, _ in members], [knot_of[node] for _, node in members], successors)
+        return CyclicPart([name for name, _ in members], [knot_of[node] for _, node in members], successors)
 
     def _knot_of(self, holding: Collection[Pair] | None) -> dict[int, int]:
         components = rustworkx.strongly_connected_components(_directed(self._successors))
