@@ -46,7 +46,7 @@ def module_database_url(
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncGenerator[Database]:
-    database = Database(database_url, 2, 0)
+    database = Database(database_url, 4, 0)
     yield database
     await database.close()
 

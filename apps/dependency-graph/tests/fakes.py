@@ -1,7 +1,7 @@
 """The ports of the application in memory."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,6 +59,9 @@ class MemoryDependencies:
         changed = {key: row for key, row in rows.items() if self.graph.known_dependencies.get(key) != row}
         self.graph.known_dependencies.update(changed)
         return len(changed)
+
+    async def callers(self, service_ids: Collection[str]) -> Collection[str]:
+        return {source for (source, _), _ in self.graph.known_dependencies} & set(service_ids)
 
     async def reachable_from(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
         return self._walk(service_ids, self._fresh(), most)
@@ -228,7 +231,8 @@ class MemoryRuns:
 class MemoryTopology:
     """Fresh pairs, all hard but those of `soft`; `asked` are the questions and how many services they named.
 
-    Services that are not `described` are of medium criticality, and nobody's.
+    Services that are not `described` are of medium criticality, and nobody's. `answered` may put the pairs of
+    an answer into a collection of its own.
     """
 
     def __init__(
@@ -243,6 +247,7 @@ class MemoryTopology:
         self.described = described
         self.soft = soft
         self.asked: list[str] = []
+        self.answered: Callable[[Iterable[Pair]], Iterable[Pair]] = list
 
     async def upstream(self, service_id: str, depth: int) -> Upstream | None:
         if service_id not in self.names:
@@ -265,11 +270,11 @@ class MemoryTopologySnapshot:
 
     async def downstream(self, service_ids: Collection[str]) -> Iterable[Pair]:
         self._topology.asked.append(f"downstream {len(service_ids)}")
-        return [pair for pair in self._topology.pairs if pair[0] in service_ids]
+        return self._topology.answered(pair for pair in self._topology.pairs if pair[0] in service_ids)
 
     async def upstream(self, service_ids: Collection[str]) -> Iterable[Pair]:
         self._topology.asked.append(f"upstream {len(service_ids)}")
-        return [pair for pair in self._topology.pairs if pair[1] in service_ids]
+        return self._topology.answered(pair for pair in self._topology.pairs if pair[1] in service_ids)
 
 
 class MemoryWholeGraph:

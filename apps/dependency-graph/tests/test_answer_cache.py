@@ -1,12 +1,16 @@
 """How much the cache of finished messages holds; what it answers is tested through the API."""
 
 from types import SimpleNamespace
+from uuid import UUID, uuid4
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from dependency_graph.api.answer_cache import _OVERHEAD_BYTES, AnswerCache
+from dependency_graph.api.etag import etag_of
+from dependency_graph.application.queries import GraphVersion
 
+AT_SEVEN = GraphVersion(UUID(int=7), 7)
 BODY = b"x" * 5000
 SIZE = len("/a/dependencieslimit=1") + len(BODY) + _OVERHEAD_BYTES
 
@@ -19,27 +23,31 @@ class CountedApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.asked += 1
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"etag", b'"7-x"')]})
+        tag = (b"etag", etag_of(AT_SEVEN, scope["path"]).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [tag]})
         await send({"type": "http.response.body", "body": BODY})
 
 
-class AtSeven:
-    async def generation(self) -> int:
-        return 7
+class At:
+    def __init__(self, version: GraphVersion) -> None:
+        self._version = version
+
+    async def version(self) -> GraphVersion:
+        return self._version
 
 
 async def _nothing() -> Message:
     raise AssertionError
 
 
-async def _ask(cache: AnswerCache, query: str) -> bytes:
+async def _ask(cache: AnswerCache, query: str, at: GraphVersion = AT_SEVEN) -> bytes:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
         sent.append(message)
 
     scope: Scope = {"type": "http", "method": "GET", "path": "/a/dependencies", "headers": []}
-    scope |= {"query_string": query.encode(), "state": {"resources": SimpleNamespace(reader=AtSeven())}}
+    scope |= {"query_string": query.encode(), "state": {"resources": SimpleNamespace(reader=At(at))}}
     await cache(scope, _nothing, send)
     return sent[1]["body"]
 
@@ -67,3 +75,14 @@ async def test_the_body_is_kept_as_the_object_that_it_is() -> None:
     cache = AnswerCache(CountedApp())
     assert await _ask(cache, "limit=1") is BODY
     assert await _ask(cache, "limit=1") is BODY
+
+
+@pytest.mark.parametrize(
+    "other", [GraphVersion(AT_SEVEN.revision, 70), GraphVersion(uuid4(), 7), GraphVersion(uuid4(), 8)]
+)
+async def test_an_answer_is_given_again_at_its_own_version_only(other: GraphVersion) -> None:
+    app = CountedApp()
+    cache = AnswerCache(app)
+    for asked, at in ((1, AT_SEVEN), (1, AT_SEVEN), (2, other)):
+        await _ask(cache, "limit=1", at)
+        assert app.asked == asked

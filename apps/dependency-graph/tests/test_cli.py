@@ -39,6 +39,13 @@ def test_serve_explains_itself() -> None:
         assert words in told.stdout
 
 
+def test_keys_are_not_looked_for_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    folder = tmp_path / "mistyped"
+    result = run("api-keys", "list", "--data-dir", str(folder))
+    assert (result.returncode, f"there is nothing in {folder}" in result.stderr) == (1, True)
+    assert not folder.exists()
+
+
 def test_a_key_lives_from_create_over_rotate_to_revoke_wherever_the_address_stands(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -38,6 +38,13 @@ async def test_a_cycle_is_one_alert_however_it_was_found(graph: MemoryGraph) -> 
     assert len(graph.known_alerts) == 1
 
 
+async def test_an_edge_told_again_names_a_cycle_that_nobody_has_named(graph: MemoryGraph) -> None:
+    await ingest(batch("ab", "bc", "cd", "bx", "xd"), graph, NOON)
+    assert _cycles(await ingest(batch("da"), graph, NOON)) == {"abcda": True}
+    assert _cycles(await ingest(batch("bx"), graph, later())) == {"abxda": True}
+    assert _cycles(await ingest(batch("ab", "bx"), graph, later(2))) == {"abcda": False, "abxda": False}
+
+
 async def test_only_cycles_through_the_body_are_listed(graph: MemoryGraph) -> None:
     await ingest(batch("ab", "ba"), graph, NOON)
     assert _cycles(await ingest(batch("xa"), graph, NOON)) == {}

@@ -1,11 +1,13 @@
 """The search from both ends, against one that tries every path."""
 
 from itertools import pairwise, product
+from threading import get_ident
 
 import pytest
 from fakes import MemoryTopology
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from watched import Watched
 
 from dependency_graph.application.find_paths import MOST_PATHS, MOST_STEPS, find_paths
 from dependency_graph.domain.dependency import Pair
@@ -59,6 +61,15 @@ async def test_the_smaller_side_goes_on() -> None:
     topology = MemoryTopology(crowd | chain)
     assert (await find_paths("hub", "c", topology)).length == 3
     assert topology.asked == ["downstream 1", "upstream 1", "upstream 1"]
+
+
+async def test_steps_are_followed_off_the_event_loop() -> None:
+    topology = MemoryTopology({("a", "b"), ("b", "c"), ("c", "d")})
+    answers: list[Watched[Pair]] = []
+    topology.answered = lambda pairs: answers.append(Watched(pairs)) or answers[-1]
+    assert (await find_paths("a", "d", topology)).length == 3
+    assert len(answers) == 3
+    assert all(answer.read_in and get_ident() not in answer.read_in for answer in answers)
 
 
 @pytest.mark.parametrize(("source", "target", "missing"), [("x", "a", "x"), ("a", "x", "x"), ("x", "y", "x")])

@@ -192,3 +192,34 @@ async def test_clients_that_stop_half_way_or_go_away_harm_nobody(service: Runnin
     hang_up(stuck)
     assert '"status": 500' not in service.log
     assert "Traceback" not in service.log
+
+
+async def test_who_waits_to_write_keeps_no_reader_waiting(settings: Settings, database_url: str) -> None:
+    headers = [{"X-API-Key": await make_key(database_url, "admin")} for _ in range(2)]
+    foreign = await asyncpg.connect(database_url)
+    async with LifespanManager(create_app(settings)) as manager:
+        transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://graph", headers=headers[0]
+        ) as client:
+            async with foreign.transaction(), asyncio.timeout(28):
+                await foreign.execute("SELECT FROM graph.generation FOR UPDATE")
+                writes = [asyncio.create_task(client.post(INGEST, json=body("ab"))) for _ in range(40)]
+                await _wait_for_waiting(foreign)
+                async with asyncio.timeout(3):
+                    assert (await client.get("/readyz")).status_code == 200
+                    # With a key that nobody has looked up yet.
+                    assert (await client.get(f"{API}/services", headers=headers[1])).status_code == 200
+                refused = await asyncio.gather(*writes)
+            answers = {(answer.status_code, answer.headers.get("retry-after")) for answer in refused}
+            assert answers == {(503, "1")}
+            assert (await client.post(INGEST, json=body("ab"))).status_code == 202
+    await foreign.close()
+
+
+async def _wait_for_waiting(connection: asyncpg.Connection) -> None:
+    """Until half of the pool waits."""
+    waiting = "SELECT count(*) >= 15 FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(waiting):
+            await asyncio.sleep(0.02)

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -58,6 +59,14 @@ async def test_the_strongest_source_says_how_hard_a_dependency_is(client: httpx.
     assert _hit(await _ask(client, "b")) == "a:degrades"
 
 
+async def test_all_that_is_upstream_is_told_however_far(client: httpx.AsyncClient) -> None:
+    names = [f"s{n:02}" for n in range(16)]
+    await client.post(INGEST, json=body(*pairwise(names)))
+    await client.post(INGEST, json=body(("s00", "s15"), criticality="soft"))
+    hit = (await _ask(client, "s15"))["impacted"]
+    assert {one["service_id"]: one["impact"] for one in hit} == dict.fromkeys(names[:-1], "fails")
+
+
 async def test_depth_and_limit_are_kept(client: httpx.AsyncClient) -> None:
     await client.post(INGEST, json=body("ab", "bc", "ca"))
     assert _hit(await _ask(client, "c", depth=1)) == "b:fails"
@@ -66,13 +75,13 @@ async def test_depth_and_limit_are_kept(client: httpx.AsyncClient) -> None:
     assert (_hit(first), first["truncated"], first["statistics"]["total"]) == ("b:fails", True, 2)
 
 
-@pytest.mark.parametrize("parameters", ["depth=0", "depth=11", "limit=0", "limit=10001", "deep=1"])
+@pytest.mark.parametrize("parameters", ["depth=0", "depth=1001", "limit=0", "limit=10001", "deep=1"])
 async def test_a_parameter_out_of_bounds_is_refused(client: httpx.AsyncClient, parameters: str) -> None:
     answer = await client.get(f"/services/a/impact?{parameters}")
     assert (answer.status_code, len(answer.json()["errors"])) == (422, 1)
 
 
-@pytest.mark.parametrize("parameters", ["depth=1", "depth=10", "limit=1", "limit=10000"])
+@pytest.mark.parametrize("parameters", ["depth=1", "depth=1000", "limit=1", "limit=10000"])
 async def test_a_parameter_at_its_bound_is_taken(client: httpx.AsyncClient, parameters: str) -> None:
     assert (await client.get(f"/services/nobody/impact?{parameters}")).status_code == 404
 

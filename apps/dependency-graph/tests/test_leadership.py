@@ -4,20 +4,30 @@ import asyncio
 import re
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from running_service import RunningService, make_key_with_limits, until
 from small_server import SmallServer, Told, small_server
-from sqlalchemy import text
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from api_access import asyncpg_url
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.leadership import Leadership
 
 HAND_OVER_SECONDS = 10
+PROCESSES = 3
 _HANG_UP = text(
     "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1818583396"
+)
+
+_REFUSED = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle'"
+    " AND query LIKE 'SELECT pg_try_advisory_lock(1818583396,%' AND query_start > :moment"
 )
 
 
@@ -114,6 +124,20 @@ def _leader_of(pair: tuple[RunningService, RunningService]) -> tuple[RunningServ
     return (first, second) if _leads(first) else (second, first)
 
 
+def _ask(database_url: str, question: str, **told: Any) -> Any:
+    async def ask() -> Any:
+        engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
+        async with engine.connect() as connection:
+            return await connection.scalar(text(question), told)
+
+    return asyncio.run(ask())
+
+
+def _refused_since(moment: datetime, database_url: str) -> int:
+    """How many processes have stood for election since then, in vain: whoever wins asks other things."""
+    return _ask(database_url, _REFUSED, moment=moment)
+
+
 def _runs(service: RunningService, key: str) -> list[dict[str, object]]:
     answer = httpx.get(f"{service.url}/api/v1/sync", headers={"X-API-Key": key}, trust_env=False)
     return [source["last_run"] for source in answer.json()["sources"] if source["last_run"]]
@@ -131,7 +155,9 @@ def test_one_of_all_processes_leads_and_another_one_takes_over_from_the_dead(
     # The next try after a failure is due half a minute after it, whoever leads then.
     assert len(prometheus.asked) == 1
     leader.start()
-    assert not _leads(leader)
+    began = _ask(database_url, "SELECT now()")
+    until(lambda: _refused_since(began, database_url) == PROCESSES - 1)
+    assert (_leads(leader), _leads(other)) == (False, True)
 
 
 def test_a_leader_that_is_stopped_hands_over_and_ends_well(

@@ -5,12 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from factories import NOON, batch
 from fastmcp import Client
 from mcp import MCPError
 from mcp_agent import Agent, agent_of, ask, refusal, serving
 
+from dependency_graph.application.ingest import ingest
 from dependency_graph.infrastructure.database import Database
+from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.mcp.server import mcp_server
+from dependency_graph.mcp.walking_tools import MOST_BYTES
 
 
 async def test_faults_of_arguments_are_named_each_and_nothing_is_stored(agent: Agent) -> None:
@@ -53,6 +57,30 @@ async def test_an_unknown_service_is_an_error_that_says_how_to_find_it(
 ) -> None:
     told = await refusal(agent, tool, **arguments)
     assert "There is no service 'nowhere'. Call find_services" in told
+
+
+async def _register(database: Database, text: str) -> None:
+    async with graph_transaction(database) as graph:
+        await ingest(batch("ab", nodes={"b": {"text": text}}), graph, NOON)
+
+
+async def _told_bytes(agent: Agent) -> int:
+    [content] = (await agent.call_tool("query_dependencies", {"service_id": "a"})).content
+    assert content.type == "text"
+    return len(content.text)
+
+
+async def test_an_answer_of_two_megabytes_is_told_and_one_byte_more_is_refused(
+    agent: Agent, database: Database
+) -> None:
+    await _register(database, "")
+    longest = "x" * (MOST_BYTES - await _told_bytes(agent))
+    await _register(database, longest)
+    assert await _told_bytes(agent) == MOST_BYTES
+    await _register(database, longest + "x")
+    told = await refusal(agent, "query_dependencies", service_id="a")
+    assert told.startswith(f"The answer has {MOST_BYTES + 1:,} bytes")
+    assert told.endswith("Ask for less: a smaller `depth`, one `direction` or a smaller `limit`.")
 
 
 @pytest.fixture

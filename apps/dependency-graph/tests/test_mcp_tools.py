@@ -100,7 +100,7 @@ async def test_lists_go_on_where_a_page_ended(agent: Agent, cyclic: None) -> Non
         ("query_dependencies", "depth", 1, 10),
         ("query_dependencies", "limit", 1, 10000),
         ("query_dependencies", "min_confidence", 0, 1),
-        ("analyze_impact", "depth", 1, 10),
+        ("analyze_impact", "depth", 1, 1000),
         ("analyze_impact", "limit", 1, 10000),
         ("find_services", "limit", 1, 1000),
         ("list_circular_dependencies", "limit", 1, 1000),

@@ -29,7 +29,7 @@ def _lines(told: dict[str, Any]) -> list[bytes]:
 
 
 async def test_the_answer_is_that_of_a_json_body(client: httpx.AsyncClient) -> None:
-    told = body("ab", "ba", "ab", "cc", nodes={"a": {"team": "t"}}, protocol="grpc", retry_config={"max": 1})
+    told = body("ab", "ba", "ab", "cc", nodes={"a": {"team": "t"}}, protocol="g\rpc", retry_config={"max": 1})
     streamed = (await _post(client, *_lines(told))).json()
     for name in ("a", "b"):
         await client.delete(f"/services/{name}")
@@ -53,23 +53,23 @@ async def test_lines_may_be_blank_or_end_like_those_of_windows(
 
 
 BAD: list[tuple[bytes, str]] = [
-    (b"{", "/line 3"),
-    (b"null", "/line 3"),
-    (b"[]", "/line 3"),
-    (b"{}", "/line 3"),
-    (b'{"metadata":{}}', "/line 3"),
-    (b'{"service_id":"a","source":"a","target":"b"}', "/line 3"),
-    (b'{"service_id":"a"}{"service_id":"b"}', "/line 3"),
-    (b'{"service_id":"a","metadata":{"x":NaN}}', "/line 3"),
-    (b'{"service_id":"\\ud800"}', "/line 3"),
-    (b'{"service_id":"\xff"}', "/line 3"),
-    (b'{"service_id":"a","extra":1}', "/line 3/extra"),
-    (b'{"service_id":"a","metadata":{"criticality":"x"}}', "/line 3/metadata/criticality"),
-    (b'{"service_id":"a","metadata":{"x":1e999}}', "/line 3/metadata"),
-    (b'{"source":"a"}', "/line 3/target"),
-    (b'{"target":"a"}', "/line 3/source"),
-    (b'{"source":"a","target":1}', "/line 3/target"),
-    (b'{"source":"a","target":"b","attributes":{"timeout_ms":-1}}', "/line 3/attributes/timeout_ms"),
+    (b"{", "/body/line 3"),
+    (b"null", "/body/line 3"),
+    (b"[]", "/body/line 3"),
+    (b"{}", "/body/line 3"),
+    (b'{"metadata":{}}', "/body/line 3"),
+    (b'{"service_id":"a","source":"a","target":"b"}', "/body/line 3"),
+    (b'{"service_id":"a"}{"service_id":"b"}', "/body/line 3"),
+    (b'{"service_id":"a","metadata":{"x":NaN}}', "/body/line 3"),
+    (b'{"service_id":"\\ud800"}', "/body/line 3"),
+    (b'{"service_id":"\xff"}', "/body/line 3"),
+    (b'{"service_id":"a","extra":1}', "/body/line 3/extra"),
+    (b'{"service_id":"a","metadata":{"criticality":"x"}}', "/body/line 3/metadata/criticality"),
+    (b'{"service_id":"a","metadata":{"x":1e999}}', "/body/line 3/metadata"),
+    (b'{"source":"a"}', "/body/line 3/target"),
+    (b'{"target":"a"}', "/body/line 3/source"),
+    (b'{"source":"a","target":1}', "/body/line 3/target"),
+    (b'{"source":"a","target":"b","attributes":{"timeout_ms":-1}}', "/body/line 3/attributes/timeout_ms"),
 ]
 
 
@@ -86,7 +86,9 @@ async def test_a_bad_line_is_named_by_its_number_and_nothing_is_stored(
 @pytest.mark.parametrize(("bad", "named"), [(MOST_FAULTS, MOST_FAULTS), (MOST_FAULTS + 1, MOST_FAULTS)])
 async def test_up_to_a_hundred_faults_are_named(client: httpx.AsyncClient, bad: int, named: int) -> None:
     answer = await _post(client, *[b"{}"] * bad)
-    assert [error["path"] for error in answer.json()["errors"]] == [f"/line {n + 1}" for n in range(named)]
+    assert [error["path"] for error in answer.json()["errors"]] == [
+        f"/body/line {n + 1}" for n in range(named)
+    ]
 
 
 async def test_a_line_of_ten_megabytes_passes_and_one_byte_more_does_not(client: httpx.AsyncClient) -> None:
@@ -95,7 +97,7 @@ async def test_a_line_of_ten_megabytes_passes_and_one_byte_more_does_not(client:
     assert (await _post(client, EDGE, longest, EDGE)).status_code == 202
     for lines in ([EDGE, longest + b" ", EDGE], [EDGE, b"[" * (LONGEST_LINE + 2**20)]):
         answer = await _post(client, *lines)
-        assert (answer.status_code, answer.json()["errors"][0]["path"]) == (413, "/line 2")
+        assert (answer.status_code, answer.json()["errors"][0]["path"]) == (413, "/body/line 2")
 
 
 async def test_a_body_may_be_longer_than_a_json_body(client: httpx.AsyncClient) -> None:
@@ -123,6 +125,13 @@ async def test_a_body_may_be_longer_than_a_json_body(client: httpx.AsyncClient) 
 async def test_source_and_time_stand_in_the_query(client: httpx.AsyncClient, query: str, place: str) -> None:
     answer = await client.post(f"{PATH}?{query}", content=EDGE, headers=NDJSON)
     assert (answer.status_code, [error["path"] for error in answer.json()["errors"]]) == (422, [place])
+
+
+async def test_a_plus_that_was_not_encoded_is_explained(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        f"{PATH}?source=manual&timestamp=2026-02-14T10:00:00+01:00", content=EDGE, headers=NDJSON
+    )
+    assert "%2B" in answer.json()["errors"][0]["reason"]
 
 
 async def test_a_json_body_takes_nothing_from_the_query(client: httpx.AsyncClient) -> None:

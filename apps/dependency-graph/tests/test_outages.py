@@ -8,6 +8,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Generator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -148,8 +149,8 @@ async def test_sigterm_lets_requests_finish_and_waits_for_no_client_that_hangs(
     ):
         # Whoever writes waits for this row.
         await connection.execute("SELECT FROM graph.generation FOR UPDATE")
-        written = [requests.create_task(client.post(INGEST, json=body(("late", str(n))))) for n in range(20)]
-        await _wait_for_waiting(connection, 20)
+        written = [requests.create_task(client.post(INGEST, json=body(("late", str(n))))) for n in range(12)]
+        await _wait_for_waiting(connection, 12)
         doomed.signal(signal.SIGTERM)
         stopping = asyncio.create_task(asyncio.to_thread(doomed.exit_code))
         await asyncio.to_thread(until, lambda: doomed.log.count("Shutting down") == 2)
@@ -166,6 +167,37 @@ async def _wait_for_waiting(connection: asyncpg.Connection, number: int) -> None
     async with asyncio.timeout(10):
         while not await connection.fetchval(waiting, number):
             await asyncio.sleep(0.02)
+
+
+@contextmanager
+def _hanging(server: EmbeddedPostgres) -> Generator[None]:
+    postmaster = psutil.Process(server.pid)
+    family = [postmaster, *postmaster.children(recursive=True)]
+    for process in family:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in family:
+            process.resume()
+
+
+@pytest.mark.parametrize("in_flight", [0, 6])
+async def test_sigterm_ends_the_service_though_the_database_hangs(
+    doomed: RunningService, postgres: EmbeddedPostgres, key: str, in_flight: int
+) -> None:
+    async with doomed.client(key, keep_alive=False) as client, asyncio.TaskGroup() as requests:
+        await asyncio.gather(*(client.post(INGEST, json=body("ab")) for _ in range(20)))
+        with _hanging(postgres):
+            cut_off = [requests.create_task(client.post(INGEST, json=body("ac"))) for _ in range(in_flight)]
+            await asyncio.sleep(0.2 if in_flight else 0)
+            doomed.signal(signal.SIGTERM)
+            assert await asyncio.to_thread(doomed.exit_code) == 0
+    for answer in (task.result() for task in cut_off):
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["content-type"] == "application/problem+json"
+    await asyncio.to_thread(until, lambda: not alive(doomed.seen))
 
 
 @pytest.fixture(params=["a wrong password", "no such database", "no connection left"])

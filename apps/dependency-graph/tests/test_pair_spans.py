@@ -1,9 +1,12 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
+from threading import get_ident
 
 import pytest
 from factories import NOON
 from fakes import MemoryGraph, MemoryOpenSpans
 from spans import span_id
+from watched import Watched
 
 from dependency_graph.application import pair_spans as module
 from dependency_graph.application.pair_spans import ToldPairs, pair_spans, to_the_minute
@@ -57,6 +60,39 @@ async def test_a_database_is_called_by_one_span_and_known_as_one(process: _Proce
     assert process.graph.known_services["orders"].service_type is ServiceType.DATABASE
     assert process.graph.known_services["a"].service_type is ServiceType.INTERNAL
     assert process.open_spans.asked == 0
+
+
+async def test_a_service_with_a_database_of_its_own_name_is_no_database(process: _Process) -> None:
+    caller, callee = replace(CALLER, service_id="frontend"), replace(CALLEE, service_id="orders")
+    own_query = Span(span_id(3), SpanKind.CLIENT, "orders", database="orders")
+    await process.take(caller, callee, own_query)
+    await process.take(caller, callee, own_query, QUERY, at=NOON + timedelta(minutes=1))
+    assert process.graph.known_services["orders"].service_type is ServiceType.INTERNAL
+
+
+async def test_a_service_whose_own_half_waited_is_no_database(process: _Process) -> None:
+    await process.take(replace(CALLEE, service_id="orders"))
+    await process.take(CALLER, QUERY)
+    assert process.graph.known_services["orders"].service_type is ServiceType.INTERNAL
+
+
+async def test_what_is_known_to_call_a_service_is_no_database(process: _Process) -> None:
+    await process.take(replace(CALLER, service_id="orders"), CALLEE)
+    await process.take(QUERY)
+    assert process.graph.known_services["orders"].service_type is ServiceType.INTERNAL
+
+
+async def test_a_placeholder_that_calls_nobody_becomes_a_database(process: _Process) -> None:
+    await process.take(CALLER, replace(CALLEE, service_id="orders"))
+    await process.take(QUERY, at=NOON + timedelta(minutes=1))
+    assert process.graph.known_services["orders"].service_type is ServiceType.DATABASE
+
+
+async def test_spans_are_taken_apart_off_the_event_loop(process: _Process) -> None:
+    spans = Watched([CALLER, CALLEE])
+    assert await pair_spans(spans, process.graph, process.open_spans, process.told, NOON) == [("a", "b")]
+    assert spans.read_in
+    assert get_ident() not in spans.read_in
 
 
 async def test_what_was_told_in_this_minute_is_not_told_again(process: _Process) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import threading
+import time
 from base64 import b64encode
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,7 @@ from small_server import Asked, SmallServer, Told, small_server
 
 from dependency_graph.application.discover import Connection, ServiceGraph
 from dependency_graph.domain.errors import SourceFailed
+from dependency_graph.infrastructure.prometheus_answer import VectorAnswer
 from dependency_graph.infrastructure.prometheus_source import (
     LARGEST_ANSWER,
     PrometheusAccess,
@@ -184,6 +186,27 @@ async def test_an_answer_may_be_large_but_not_boundless(server: SmallServer, pro
     largest = len(prometheus.answers[METRICS[0]].body)
     assert len((await _observe(server, largest)).connections) == 1
     assert "more than" in await _failure(server, largest=largest - 1)
+
+
+async def _longest_pause(of: Awaitable[Any]) -> float:
+    """How many seconds the event loop was kept from other tasks at most."""
+    longest, last, awaited = 0.0, time.perf_counter(), asyncio.ensure_future(of)
+    while not awaited.done():
+        await asyncio.sleep(0.001)
+        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+    await awaited
+    return longest
+
+
+async def test_a_large_answer_is_read_off_the_event_loop(
+    server: SmallServer, prometheus: _Prometheus
+) -> None:
+    samples = [_sample({"client": f"client-{number}", "server": "b"}, "2") for number in range(60_000)]
+    prometheus.answers[METRICS[0]] = many = _vector(*samples)
+    begun = time.perf_counter()
+    VectorAnswer.parse(many.body, METRICS[0])
+    seconds = time.perf_counter() - begun
+    assert await _longest_pause(_observe(server)) < seconds / 2
 
 
 async def test_a_token_or_a_name_with_a_password_is_shown(server: SmallServer) -> None:

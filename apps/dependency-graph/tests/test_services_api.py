@@ -22,6 +22,8 @@ async def test_the_list_is_filtered(client: httpx.AsyncClient) -> None:
     assert await _ids(client, discovered=True) == ["queue"]
     assert await _ids(client, q="CA") == ["Cart", "cash_desk"]
     assert await _ids(client, q="_") == ["cash_desk"]
+    await client.post(INGEST, json=body(nodes={"\u00fcn\u00ef": None}))
+    assert await _ids(client, q="\u00dcN\u00cf") == ["\u00fcn\u00ef"]
     assert await _ids(client, q="%") == ["100%"]
     assert await _ids(client, team="shop", q="art") == ["Cart"]
 

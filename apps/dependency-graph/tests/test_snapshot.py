@@ -2,20 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from unittest.mock import Mock
 
 import pytest
 from factories import batch, later
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_graphs import NAMES, rows, store
+from sqlalchemy import text
 from walk import Row
 
 from dependency_graph.application.ingest import ingest
-from dependency_graph.application.queries import DependencyQuery
+from dependency_graph.application.queries import DependencyQuery, GraphVersion
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.graph_reader import PostgresReader
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
-from dependency_graph.infrastructure.snapshot_reader import SnapshotReader
+from dependency_graph.infrastructure.response_cache import CachingReader
+from dependency_graph.infrastructure.snapshot_reader import TOO_LARGE_SECONDS, SnapshotReader
+from dependency_graph.infrastructure.statements import statement
 
 plain = st.builds(
     DependencyQuery,
@@ -30,6 +34,16 @@ plain = st.builds(
     st.sampled_from([1, 3, 1000]),
 )
 ABOUT_A = DependencyQuery("a", "both", 3, False, True, 0, None, None, 1000)
+
+
+class AskedReader(SnapshotReader):
+    """Counts how often it asks for the version, or is asked."""
+
+    asked = 0
+
+    async def version(self) -> GraphVersion:
+        self.asked += 1
+        return await super().version()
 
 
 @pytest.fixture
@@ -114,12 +128,77 @@ async def test_what_leaves_something_out_is_answered_by_postgresql(
     assert reader.answered == 0
 
 
-@pytest.mark.parametrize(("most_edges", "held"), [(2, True), (1, False)])
-async def test_only_graphs_within_the_limit_are_loaded(
-    database: Database, most_edges: int, held: bool
+async def test_behind_a_cache_the_version_is_asked_for_once(database: Database) -> None:
+    await _add(database, "ab")
+    reader = AskedReader(database)
+    await reader.load()
+    assert await CachingReader(reader, None).dependencies(ABOUT_A)
+    assert (reader.answered, reader.asked) == (1, 1)
+
+
+async def test_a_snapshot_answers_for_no_other_graph_at_its_generation(
+    database: Database, reader: SnapshotReader
+) -> None:
+    await _add(database, "ab")
+    await reader.load()
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE graph.generation SET revision = gen_random_uuid()"))
+    assert not reader.has_at_hand(ABOUT_A, await reader.version())
+    await reader.dependencies(ABOUT_A)
+    assert reader.answered == 0
+
+
+@pytest.mark.parametrize(("limits", "held"), [((2, 3), True), ((1, 3), False), ((2, 2), False)])
+async def test_only_graphs_within_the_limits_are_loaded(
+    database: Database, limits: tuple[int, int], held: bool
 ) -> None:
     await _add(database, "ab", "bc")
-    reader = SnapshotReader(database, most_edges)
+    reader = SnapshotReader(database, *limits)
     await reader.load()
     assert reader.holds_a_graph is held
     assert await reader.dependencies(ABOUT_A) == await PostgresReader(database).dependencies(ABOUT_A)
+    await reader.stop()
+
+
+async def _bytes_in_memory(database: Database) -> tuple[int, int]:
+    """Of the services and of the dependencies."""
+    async with database.read() as connection:
+        nodes = await connection.execute(statement("snapshot_nodes"))
+        edges = await connection.execute(statement("snapshot_edges"), {"include_stale": False})
+        told = [[row.node for row in nodes], [row.edge for row in edges]]
+    services, dependencies = [
+        sum(len(text) * (1 if text.isascii() else 4) for text in texts) for texts in told
+    ]
+    return services, dependencies
+
+
+@pytest.mark.parametrize("character", ["x", "\u00e9", "\U0001f600"])
+async def test_metadata_counts_as_the_bytes_that_it_takes(database: Database, character: str) -> None:
+    async with graph_transaction(database) as graph:
+        told = batch((character, "b"), "bc", nodes={"b": {"text": character * 50_000}})
+        await ingest(told, graph, later())
+    services, dependencies = await _bytes_in_memory(database)
+    for most, held in (
+        (services + dependencies, True),
+        (services + dependencies - 1, False),
+        (services, False),
+        (services - 1, False),
+    ):
+        reader = SnapshotReader(database, most_bytes=most)
+        await reader.load()
+        assert reader.holds_a_graph is held
+
+
+async def test_a_graph_that_was_too_large_is_not_looked_at_again_for_a_minute(database: Database) -> None:
+    clock = Mock(return_value=0.0)
+    reader = SnapshotReader(database, most_edges=0, clock=clock)
+    await _add(database, "ab")
+    await reader.load()
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM graph.service_dependencies"))
+    clock.return_value = TOO_LARGE_SECONDS - 0.1
+    await reader.dependencies(ABOUT_A)
+    assert reader._loading is None
+    clock.return_value = TOO_LARGE_SECONDS
+    await reader.dependencies(ABOUT_A)
+    await _until(lambda: reader.holds_a_graph)

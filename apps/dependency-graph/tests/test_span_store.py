@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from threading import get_ident
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spans import span_id
 from sqlalchemy import text
+from watched import Watched
 
 from dependency_graph.domain.dependency import CommunicationMode
 from dependency_graph.domain.span import Call, Half, Span, SpanId, SpanKind
@@ -76,6 +78,15 @@ async def test_halves_of_other_traces_and_kinds_are_strangers(database: Database
     elsewhere = Span(span_id(2), SpanKind.SERVER, "b", (span_id(1, trace=2),))
     consumer = Span(span_id(2), SpanKind.CONSUMER, "b", (span_id(1),))
     assert await _meet(database, elsewhere, consumer) == []
+
+
+async def test_halves_are_written_out_off_the_event_loop(database: Database) -> None:
+    halves = Watched(_halves([CALLER]))
+    async with database.write() as connection:
+        await PostgresOpenSpans(connection).meet(halves)
+    assert await _waiting(database) == {"a"}
+    assert halves.read_in
+    assert get_ident() not in halves.read_in
 
 
 async def test_what_is_not_committed_leaves_nothing(database: Database) -> None:

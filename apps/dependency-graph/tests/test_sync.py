@@ -1,14 +1,16 @@
 """Runs of sources where the database goes away between two steps."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from fakes import MemoryRuns
 
 from dependency_graph.application.sync import Changes, Source, Sync, Transaction
 from dependency_graph.domain.errors import GraphUnavailable
-from dependency_graph.domain.sync_run import RunStatus
+from dependency_graph.domain.sync_run import RunStatus, SyncRun
 
 
 class _Meter:
@@ -17,6 +19,14 @@ class _Meter:
 
     def __call__(self, source: str, status: RunStatus, _seconds: float) -> None:
         self.counted.append((source, status))
+
+
+class _CountedRuns(MemoryRuns):
+    asked = 0
+
+    async def histories(self, sources: Collection[str]) -> Mapping[str, Sequence[SyncRun]]:
+        self.asked += 1
+        return await super().histories(sources)
 
 
 @pytest.fixture
@@ -34,12 +44,12 @@ async def _never(_transaction: Transaction) -> Changes:
     return {}
 
 
-def _sync(runs: MemoryRuns, meter: _Meter, longest_seconds: float = 60) -> Sync:
+def _sync(runs: MemoryRuns, meter: _Meter, **longest: float) -> Sync:
     sources = [
         Source("store", timedelta(minutes=1), _store),
         Source("never", timedelta(minutes=1), _never),
     ]
-    return Sync(sources, runs, meter, longest_seconds)
+    return Sync(sources, runs, meter, **longest)
 
 
 async def test_a_run_is_recorded_counted_and_gives_up_its_turn(meter: _Meter) -> None:
@@ -70,6 +80,28 @@ async def test_a_run_that_takes_too_long_is_ended(meter: _Meter) -> None:
     sync = _sync(MemoryRuns(), meter, longest_seconds=0.05)
     run = await sync.finished(await sync.start("never"))
     assert (run.status, "more than 0.05 s" in (run.error or "")) == (RunStatus.FAILED, True)
+
+
+async def test_a_run_elsewhere_whose_record_is_gone_has_ended(meter: _Meter) -> None:
+    run = SyncRun(uuid4(), "store", RunStatus.RUNNING, datetime.now(UTC))
+    async with asyncio.timeout(5):
+        ended = await _sync(MemoryRuns(), meter).finished(run)
+    assert (ended.run_id, ended.status, "no record" in (ended.error or "")) == (
+        run.run_id,
+        RunStatus.FAILED,
+        True,
+    )
+
+
+async def test_a_run_elsewhere_is_not_waited_for_without_end_and_asked_for_ever_less(meter: _Meter) -> None:
+    runs = _CountedRuns()
+    turn = await runs.take_turn("never")
+    assert turn
+    running = await turn.begin()
+    async with asyncio.timeout(5):
+        assert await _sync(runs, meter, longest_wait_seconds=0.5).finished(running) == running
+    # At once, and 0.1, 0.3 and 0.7 seconds later.
+    assert 2 <= runs.asked <= 4
 
 
 async def test_a_stop_right_after_the_start_still_records_the_end(meter: _Meter) -> None:

@@ -93,6 +93,15 @@ async def test_a_client_of_a_database_makes_a_dependency_alone(
     assert (await client.get(f"services/{name}")).json()["service_type"] == "database"
 
 
+async def test_a_service_with_a_database_of_its_name_stays_a_service(client: httpx.AsyncClient) -> None:
+    query = told(CLIENT, 3, attributes={"db.system": "mysql", "db.name": "orders"})
+    await _send(client, export(a=[CALLER], orders=[CALLEE, query]))
+    await _send(client, export(orders=[told(CLIENT, 4)], b=[told(SERVER, 5, 4)]))
+    await _send(client, export(c=[query]))
+    assert (await client.get("services/orders")).json()["service_type"] == "internal"
+    assert (await _edges(client, "c")).keys() == {"orders"}
+
+
 async def test_a_peer_that_is_only_named_is_no_dependency(client: httpx.AsyncClient) -> None:
     await _send(client, export(a=[told(CLIENT, 1, attributes={"peer.service": "b"})]))
     assert await _edges(client) == {}

@@ -35,6 +35,7 @@ from dependency_graph.api import sync as sync_api
 from dependency_graph.api.access_policy import access_policy
 from dependency_graph.api.answer_cache import AnswerCache
 from dependency_graph.api.body_limit import BodyLimit
+from dependency_graph.api.cut_off import CutOff
 from dependency_graph.api.problems import PROBLEMS
 from dependency_graph.api.service_id import RawPath
 from dependency_graph.api.wiring import Resources
@@ -52,6 +53,7 @@ from dependency_graph.mcp.graph_service import GraphService
 from dependency_graph.mcp.server import PATH as MCP_PATH
 from dependency_graph.mcp.server import mcp_app
 from dependency_graph.settings import Settings
+from dependency_graph.shutdown import Shutdown
 from dependency_graph.sources import running_sources
 from dependency_graph.telemetry import telling, tracing
 from embedded_services import die_with_parent
@@ -89,25 +91,31 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
         # What is there now stays; the collector need not look at it each time that a large body comes.
         gc.freeze()
-        async with telling(traces, database), running_sources(settings, database) as sync, mcp.lifespan(mcp):
-            yield State(
-                resources=Resources(
-                    graph.reader,
-                    lambda: graph_transaction(database),
-                    lambda: what_is_missing(database),
-                    sync,
-                    graph.topology,
-                    PostgresExports(database),
-                    lambda: FileSpool(database),
+        shutdown = Shutdown()
+        for end in (authenticator.stop, reader.stop, shared and shared.close, answers and answers.close):
+            if end:
+                shutdown.add(end)
+        try:
+            await shutdown.enter(telling(traces, database))
+            sync = await shutdown.enter(running_sources(settings, database))
+            async with mcp.lifespan(mcp):
+                yield State(
+                    resources=Resources(
+                        graph.reader,
+                        lambda: graph_transaction(database),
+                        lambda: what_is_missing(database),
+                        sync,
+                        graph.topology,
+                        PostgresExports(database),
+                        lambda: FileSpool(database),
+                    )
                 )
-            )
-        await authenticator.stop()
-        await reader.stop()
-        await database.close()
-        if shared:
-            await shared.close()
-        if answers:
-            await answers.close()
+        finally:
+            try:
+                await shutdown.run()
+            finally:
+                await database.close()
+                await answering.wait()
 
     guarded = AccessMiddleware(
         BodyLimit(
@@ -123,7 +131,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             "traces": settings.rate_limit_traces,
         },
     )
-    return TelemetryMiddleware(RawPath(guarded), traces)
+    answering = CutOff(RawPath(guarded))
+    return TelemetryMiddleware(answering, traces)
 
 
 def _shared_answers(settings: Settings) -> SharedAnswers | None:

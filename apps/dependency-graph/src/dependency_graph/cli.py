@@ -103,4 +103,16 @@ def migrate(data_dir: DataDir = FLEET) -> None:
     typer.echo("The database is up to date.", err=True)
 
 
-main.add_typer(api_keys_app(_database_url))
+@contextmanager
+def _existing_database_url(data_dir: Path) -> Generator[str]:
+    if _settings().database_url is None and not data_dir.exists():
+        typer.echo(
+            f"Error: there is nothing in {data_dir}. Run `serve` or `fleet up` first, or name its folder with --data-dir.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    with _database_url(data_dir) as url:
+        yield url
+
+
+main.add_typer(api_keys_app(_existing_database_url))

@@ -17,7 +17,9 @@ def as_json(keys: Sequence[ApiKey]) -> str:
 def as_table(keys: Sequence[ApiKey]) -> Table:
     """The keys for a terminal."""
     table = Table("Key id", "Name", "Scopes", "Limits", "Created", "Last used", "Status")
-    # An id is there to be copied.
+    # Nothing is cut off where the terminal is narrow. An id is there to be copied.
+    for column in table.columns:
+        column.overflow = "fold"
     table.columns[0].no_wrap = True
     for key in keys:
         limits = ", ".join(f"{limit_class} {limit}" for limit_class, limit in key.limits.items())

@@ -1,5 +1,6 @@
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -16,7 +17,9 @@ def forget_dead_workers(folder: str) -> None:
     pids = {int(found[1]) for file in Path(folder).iterdir() if (found := _LIVE.fullmatch(file.name))}
     for pid in pids:
         if not _is_alive(pid):
-            mark_process_dead(pid, folder)
+            # Another scrape, in this process or in another one, may remove the same files right now.
+            with suppress(FileNotFoundError):
+                mark_process_dead(pid, folder)
 
 
 def _is_alive(pid: int) -> bool:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from cachetools import LRUCache
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dependency_graph.api.etag import is_known
+from dependency_graph.api.etag import is_known, is_of
 from dependency_graph.application.queries import GraphReader
 from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
 
@@ -27,8 +27,8 @@ class _Answer(NamedTuple):
 class AnswerCache:
     """Gives the answer to a query again, as bytes, for as long as the graph stays as it is.
 
-    What may be kept is what the routes mark with an `ETag` that starts with the graph's generation. The
-    generation is asked for at every request, so an answer is never older than the last write. `on_hit` is
+    What may be kept is what the routes mark with an `ETag` of the graph's version. That is
+    asked for at every request, so an answer is never older than the last write. `on_hit` is
     called for each answer that is given again.
     """
 
@@ -74,7 +74,7 @@ class AnswerCache:
 
 async def _is_current(answer: _Answer, reader: GraphReader) -> bool:
     try:
-        return answer.etag.startswith(f'"{await reader.generation()}-')
+        return is_of(answer.etag, await reader.version())
     except (GraphUnavailable, GraphBusy):
         # The route will find out too, and knows how to say it.
         return False

@@ -1,9 +1,8 @@
-from hashlib import blake2b
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Response
 
-from dependency_graph.api.etag import is_known
+from dependency_graph.api.etag import etag_of, is_known
 from dependency_graph.api.service_id import ServiceId
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Reader
@@ -35,14 +34,14 @@ async def query(
     limit: MostServices = 1000,
 ) -> DependencyQuery:
     return dependency_query(
-        service_id,
-        direction,
-        depth,
-        include_stale,
-        include_external,
-        min_confidence,
-        criticality,
-        limit,
+        service_id=service_id,
+        direction=direction,
+        depth=depth,
+        include_stale=include_stale,
+        include_external=include_external,
+        min_confidence=min_confidence,
+        criticality=criticality,
+        limit=limit,
     )
 
 
@@ -62,11 +61,10 @@ async def get_dependencies(
     `edges` are those walked, also where they close a cycle; several sources of one are merged. Beyond
     `limit` the answer is `truncated` and says how much is left out. The `ETag` changes with the graph.
     """
-    digest = blake2b(repr(query).encode(errors="surrogatepass"), digest_size=9).hexdigest()
     answer = await reader.dependencies(query)
     if answer is None:
         raise ServiceNotFound(query.service_id)
-    headers = {"ETag": f'"{answer.generation}-{digest}"'}
+    headers = {"ETag": etag_of(answer.version, query)}
     if is_known(headers["ETag"], if_none_match or ()):
         return Response(status_code=304, headers=headers)
     return Response(answer.body, media_type="application/json", headers=headers)

@@ -7,7 +7,8 @@ from fastapi.responses import JSONResponse
 from starlette.types import Scope
 
 from api_access import Principal
-from dependency_graph.api.ndjson import NDJSON, NdjsonRoute, is_ndjson, read_lines
+from dependency_graph.api.media_type import NDJSON, media_type, require_no_coding
+from dependency_graph.api.ndjson import NdjsonRoute, read_lines
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.told_lines import ToldLines
 from dependency_graph.api.wiring import API, Caller, Now, Service
@@ -18,7 +19,12 @@ from dependency_graph.domain.dependency import DiscoverySource
 from dependency_graph.schemas.bodies import BatchTold, Instant
 from dependency_graph.schemas.ingest import IngestAnswer
 
-router = APIRouter(prefix=API, route_class=StrictRoute)
+
+class JsonRoute(StrictRoute):
+    other_media_types = (NDJSON,)
+
+
+router = APIRouter(prefix=API, route_class=JsonRoute)
 PATH = "/services/dependencies"
 
 
@@ -56,7 +62,7 @@ _BY_LINE: dict[str, Any] = {
 
 def is_stream(scope: Scope) -> bool:
     """Whether a request brings a body of any length."""
-    return is_ndjson(scope) and scope["path"] == API + PATH
+    return scope["type"] == "http" and scope["path"] == API + PATH and media_type(scope) == NDJSON
 
 
 async def ingest_lines(
@@ -69,6 +75,7 @@ async def ingest_lines(
     idempotency_key: Key = None,
 ) -> Response:
     """As `ingest_dependencies`, for a body of any length; nothing is held for it before all of it is there."""
+    require_no_coding(request.scope)
     with service.spool() as spool:
         lines = ToldLines(source, timestamp, spool)
         await read_lines(request.stream(), lines)

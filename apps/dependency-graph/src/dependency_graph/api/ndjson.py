@@ -2,37 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from email.message import EmailMessage
 
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Scope
 
+from dependency_graph.api.media_type import NDJSON, media_type
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.told_lines import LONGEST_LINE, MOST_FAULTS, LineTooLong, ToldLines
 from problem_details import Fault, Problem
 
-NDJSON = "application/x-ndjson"
 PATIENCE_SECONDS = 30
 _BLOCK = 256 * 1024
-
-
-def is_ndjson(scope: Scope) -> bool:
-    """Whether the body of a request says that it is NDJSON in UTF-8."""
-    if scope["type"] != "http":
-        return False
-    told = EmailMessage()
-    told["content-type"] = Headers(scope=scope).get("content-type", "")
-    return told.get_content_type() == NDJSON and told.get_param("charset", "utf-8") == "utf-8"
 
 
 class NdjsonRoute(StrictRoute):
     """A route for NDJSON beside one for JSON at the same path."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        return super().matches(scope) if is_ndjson(scope) else (Match.NONE, {})
+        of_this_kind = scope["type"] == "http" and media_type(scope) == NDJSON
+        return super().matches(scope) if of_this_kind else (Match.NONE, {})
 
 
 async def read_lines(
@@ -91,7 +81,7 @@ async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _too_long(error: LineTooLong) -> Problem:
-    fault = Fault(f"/line {error.number}", f"a line has at most {LONGEST_LINE:,} bytes")
+    fault = Fault(f"/body/line {error.number}", f"a line has at most {LONGEST_LINE:,} bytes")
     detail = f"Line {error.number} has more than {LONGEST_LINE:,} bytes; nothing was stored."
     return Problem(413, "Content too large", detail, slug="content-too-large", errors=[fault])
 

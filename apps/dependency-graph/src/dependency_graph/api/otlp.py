@@ -1,7 +1,6 @@
 """Bodies of OTLP/HTTP: https://opentelemetry.io/docs/specs/otlp/#otlphttp."""
 
 import zlib
-from email.message import EmailMessage
 from gzip import BadGzipFile, GzipFile
 from io import BytesIO
 from typing import NamedTuple
@@ -12,10 +11,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.requests import ClientDisconnect
 
 from dependency_graph.api.body_limit import LARGEST_BODY, ContentTooLarge
+from dependency_graph.api.media_type import JSON, PROTOBUF, media_type, unsupported_media_type
 from dependency_graph.api.span_told import NotDecodable
 from problem_details import Problem
-
-PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 
 class Body(NamedTuple):
@@ -62,13 +60,10 @@ def encode(rejected: int, why: str, media_type: str) -> bytes:
 
 
 def _media_type(request: Request) -> str:
-    told = EmailMessage()
-    told["content-type"] = request.headers.get("content-type", "")
-    media_type = told.get_content_type()
-    if media_type not in (PROTOBUF, JSON) or told.get_param("charset", "utf-8") != "utf-8":
-        detail = f"Send the spans as {PROTOBUF} or as {JSON}, and say so in Content-Type."
-        raise Problem(415, "Unsupported media type", detail, slug="unsupported-media-type")
-    return media_type
+    told = media_type(request.scope)
+    if told not in (PROTOBUF, JSON):
+        raise unsupported_media_type(PROTOBUF, JSON)
+    return told
 
 
 def _is_gzip(request: Request) -> bool:

@@ -2,7 +2,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 
-from dependency_graph.api.otlp import JSON, Body
+from dependency_graph.api.media_type import JSON
+from dependency_graph.api.otlp import Body
 from dependency_graph.api.otlp_json import decode_json
 from dependency_graph.api.otlp_protobuf import decode_protobuf
 from dependency_graph.api.span_told import SpanTold

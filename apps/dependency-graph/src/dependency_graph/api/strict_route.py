@@ -1,7 +1,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
-from email.message import EmailMessage
 from typing import Any
 
 from fastapi import Request, Response
@@ -9,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
-from problem_details import Problem
+from dependency_graph.api.media_type import JSON, media_type, require_no_coding, unsupported_media_type
 
 
 class StrictRoute(APIRoute):
@@ -19,19 +18,27 @@ class StrictRoute(APIRoute):
     of the query are known to the route and stand there once.
     """
 
+    other_media_types: tuple[str, ...] = ()
+    """What routes at the same path read."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = {parameter.alias for parameter in self.dependant.query_params}
         known |= {p.alias for part in self.dependant.dependencies for p in part.query_params}
 
         async def strict(request: Request) -> Response:
+            if self.body_field:
+                self._require_readable(request)
             if faults := list(_faults_of_query(request, known)):
                 raise RequestValidationError(faults)
-            if self.body_field:
-                _require_json(request)
             return await handler(_StrictRequest(request.scope, request.receive))
 
         return strict
+
+    def _require_readable(self, request: Request) -> None:
+        require_no_coding(request.scope)
+        if media_type(request.scope) != JSON:
+            raise unsupported_media_type(JSON, *self.other_media_types)
 
 
 class _StrictRequest(Request):
@@ -50,11 +57,3 @@ def _faults_of_query(request: Request, known: set[str]) -> Iterable[dict[str, An
             yield place | {"type": "unknown_parameter", "msg": f"There is no such parameter; {among}"}
         elif times > 1:
             yield place | {"type": "repeated_parameter", "msg": "The parameter stands here more than once"}
-
-
-def _require_json(request: Request) -> None:
-    told = EmailMessage()
-    told["content-type"] = request.headers.get("content-type", "")
-    if told.get_content_type() != "application/json" or told.get_param("charset", "utf-8") != "utf-8":
-        detail = "Send the body as JSON in UTF-8, with 'Content-Type: application/json'."
-        raise Problem(415, "Unsupported media type", detail, slug="unsupported-media-type")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Service
 from dependency_graph.application.sync import SourceState
-from dependency_graph.domain.sync_run import SyncRun
+from dependency_graph.domain.sync_run import RunStatus, SyncRun
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["scheduled sources"])
 
@@ -91,5 +91,6 @@ async def run_source(
     run = await service.sync.start(source)
     if wait:
         run = await service.sync.finished(run)
-        response.status_code = 200
+        if run.status is not RunStatus.RUNNING:
+            response.status_code = 200
     return RunAnswer.of(run)

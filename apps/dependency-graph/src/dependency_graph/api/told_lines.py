@@ -29,7 +29,7 @@ class ToldLines:
     """Lines of NDJSON, checked as the same things in a JSON body are, and kept in a spool as long as all are good.
 
     `digest` is of all that was told, with what stood in the query. `faults` are as pydantic tells them, with
-    `line 3` as the first part of their place; after a hundred of them no more are looked for.
+    `body` and `line 3` as the first parts of their place; after a hundred of them no more are looked for.
     """
 
     def __init__(self, source: DiscoverySource, timestamp: datetime, spool: Spool) -> None:
@@ -76,7 +76,9 @@ class ToldLines:
 
     def _fault(self, *found: Any) -> None:
         room = MOST_FAULTS - len(self.faults)
-        self.faults += [fault | {"loc": (f"line {self._number}", *fault["loc"])} for fault in found[:room]]
+        self.faults += [
+            fault | {"loc": ("body", f"line {self._number}", *fault["loc"])} for fault in found[:room]
+        ]
 
 
 def _lines(block: bytes) -> list[bytes]:

@@ -6,7 +6,8 @@ from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from dependency_graph.api.otlp import JSON, PROTOBUF, encode, receive
+from dependency_graph.api.media_type import JSON, PROTOBUF
+from dependency_graph.api.otlp import encode, receive
 from dependency_graph.api.received_spans import ReceivedSpans, read_spans
 from dependency_graph.api.wiring import Now, Service
 from dependency_graph.application.pair_spans import pair_spans, to_the_minute

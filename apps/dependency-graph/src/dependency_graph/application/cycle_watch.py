@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dependency_graph.application.cycle_search import Knots, Search
+from dependency_graph.application.cycle_search import Knots
 from dependency_graph.application.pair_graph import PairGraph
 from dependency_graph.application.ports import Graph
 from dependency_graph.domain.cycle import Alert, AlertStatus, Cycle, pairs_of
@@ -39,25 +39,29 @@ class CycleWatch:
         self._graph = graph
         self._known: dict[Cycle, Alert] = {}
         self._added: set[Pair] | None = set()
+        self._again: set[Pair] | None = set()
 
     async def touch(self, pairs: Collection[Pair], added: Collection[Pair]) -> None:
         """`pairs` are stored now, of which `added` were not there before."""
         alerts = await self._graph.alerts.through({source for source, _ in pairs})
         self._known |= {alert.cycle: alert for alert in alerts if _leads_through(alert.cycle, pairs)}
-        if self._added is not None:
-            self._added.update(added)
-            if len(self._added) > MOST_ADDED:
-                self._added = None
+        self._added = _joined(self._added, added)
+        self._again = _joined(self._again, pairs)
 
     async def detect(self, touched: AsyncIterable[Sequence[Pair]], at: datetime) -> Detection:
         """The outcome, when all is stored; `touched` are all pairs again, in order.
 
-        A new cycle leads through a new pair, so that without any only the known alerts are looked at.
+        A new cycle leads through a new pair. Without any, cycles that nobody has named yet are looked for in a
+        small neighbourhood only, as this happens at every repeated ingest.
         """
         known = self._known
         cycles, untraced = await cycles_still_there(self._graph, known), 0
-        if self._added is None or self._added:
-            search = await self._search(touched)
+        knots = await self._knots()
+        if knots:
+            async for pairs in touched:
+                knots.touch(pairs)
+            # In a thread, as it takes seconds on the largest graphs, and others want answers meanwhile.
+            search = await asyncio.to_thread(knots.search)
             cycles, untraced = cycles | search.through_touched, search.untraced
         detected = [
             DetectedCycle(known[cycle].seen(at), new=False)
@@ -68,13 +72,11 @@ class CycleWatch:
         await self._graph.alerts.save([d.alert for d in detected if d.alert != known.get(d.alert.cycle)])
         return Detection(detected, untraced)
 
-    async def _search(self, touched: AsyncIterable[Sequence[Pair]]) -> Search:
-        knots = await _knots(self._graph, self._added)
-        if knots:
-            async for pairs in touched:
-                knots.touch(pairs)
-        # In a thread, as it takes seconds on the largest graphs, and others want answers meanwhile.
-        return await asyncio.to_thread(knots.search)
+    async def _knots(self) -> Knots | None:
+        if self._added is None or self._added:
+            return await _knots(self._graph, self._added)
+        near = await _neighbourhood(self._graph, self._again, SIZES[:1]) if self._again else None
+        return near and await asyncio.to_thread(Knots, near, self._again)
 
 
 async def resolve_cycles(graph: Graph, alerts: Sequence[Alert], at: datetime) -> None:
@@ -102,10 +104,12 @@ async def _knots(graph: Graph, holding: Collection[Pair] | None) -> Knots:
     return await asyncio.to_thread(Knots, near or await _whole(graph), holding)
 
 
-async def _neighbourhood(graph: Graph, holding: Collection[Pair]) -> PairGraph | None:
+async def _neighbourhood(
+    graph: Graph, holding: Collection[Pair], sizes: Sequence[int] = SIZES
+) -> PairGraph | None:
     """All that lies below the pairs, or above them, whichever is small: a cycle through one lies in both."""
     sources, targets = {source for source, _ in holding}, {target for _, target in holding}
-    for most in SIZES:
+    for most in sizes:
         pairs = await graph.dependencies.reachable_from(targets, most)
         if pairs is None:
             pairs = await graph.dependencies.leading_to(sources, most)
@@ -121,6 +125,13 @@ async def _whole(graph: Graph) -> PairGraph:
     async for pairs in graph.dependencies.fresh():
         whole.add(pairs)
     return whole
+
+
+def _joined(known: set[Pair] | None, more: Collection[Pair]) -> set[Pair] | None:
+    """Both, or None once they are too many to be kept."""
+    if known is None or len(known) + len(more) > MOST_ADDED:
+        return None
+    return known.union(more)
 
 
 def _leads_through(cycle: Cycle, pairs: Collection[Pair]) -> bool:

@@ -1,5 +1,6 @@
 """All shortest paths between two services, by a search from both ends that meets in the middle."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -41,11 +42,17 @@ async def find_paths(source: str, target: str, topology: Topology) -> ShortestPa
             if ahead.steps + back.steps == MOST_STEPS or not ahead.frontier or not back.frontier:
                 return ShortestPaths(source, target, None, ())
             if len(ahead.frontier) <= len(back.frontier):
-                ahead.advance(await graph.downstream(ahead.frontier))
+                pairs = await graph.downstream(ahead.frontier)
+                await asyncio.to_thread(ahead.advance, pairs)
             else:
-                back.advance((near, far) for far, near in await graph.upstream(back.frontier))
-    paths = islice(_paths(source, target, _successors(ahead, back)), MOST_PATHS)
-    return ShortestPaths(source, target, ahead.steps + back.steps, tuple(paths))
+                pairs = await graph.upstream(back.frontier)
+                await asyncio.to_thread(back.advance, ((near, far) for far, near in pairs))
+    paths = await asyncio.to_thread(_first_paths, source, target, ahead, back)
+    return ShortestPaths(source, target, ahead.steps + back.steps, paths)
+
+
+def _first_paths(source: str, target: str, ahead: "_Side", back: "_Side") -> tuple[tuple[str, ...], ...]:
+    return tuple(islice(_paths(source, target, _successors(ahead, back)), MOST_PATHS))
 
 
 @dataclass(slots=True)

@@ -178,8 +178,14 @@ class Intake:
         self._placeholders += len(placeholders)
 
     async def _hinted(self, ends: Collection[str]) -> list[Service]:
-        known = (await self._graph.services.find(ends)).values() if ends else ()
-        return [replace(s, service_type=self._hints[s.service_id]) for s in known if s.discovered]
+        if not ends:
+            return []
+        known = await self._graph.services.find(ends)
+        hinted = {n: self._hints[n] for n, service in known.items() if service.discovered}
+        # Databases call nobody: it is a service that has a database of its own name.
+        databases = [n for n, hint in hinted.items() if hint is ServiceType.DATABASE]
+        callers = await self._graph.dependencies.callers(databases) if databases else ()
+        return [replace(known[n], service_type=hint) for n, hint in hinted.items() if n not in callers]
 
     def _observed(self, edge: Edge, known: Sequence[Dependency]) -> Dependency:
         for row in known:

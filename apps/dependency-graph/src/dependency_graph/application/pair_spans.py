@@ -1,13 +1,15 @@
 """Finding who calls whom in spans, whose two ends come from different services at different times."""
 
-from collections.abc import Collection, Iterable
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from dependency_graph.application.ingest import Batch, Edge, ingest
 from dependency_graph.application.ports import Graph, OpenSpans
 from dependency_graph.domain.dependency import Attributes, DiscoverySource, Pair
 from dependency_graph.domain.service import ServiceType
-from dependency_graph.domain.span import Span, calls_between_services
+from dependency_graph.domain.span import Call, Half, Span, calls_between_services
 
 MOST_REMEMBERED = 10_000
 
@@ -43,17 +45,33 @@ async def pair_spans(
     The pairs that the graph was told of, which are for `told` to remember once all is committed. The same
     spans again change nothing.
     """
-    calls = [span.call for span in spans if span.call]
-    databases = {call.pair[1]: ServiceType.DATABASE for call in calls}
-    halves = {half for span in spans for half in span.halves()}
-    if halves:
-        calls += await open_spans.meet(halves)
-    found, minute = calls_between_services(calls), to_the_minute(now)
+    queries, halves, services = await asyncio.to_thread(_taken_apart, spans)
+    met = await open_spans.meet(halves) if halves else ()
+    databases = _databases(queries, services.union(*(call.pair for call in met)))
+    found, minute = calls_between_services([*queries, *met]), to_the_minute(now)
     fresh = told.untold(found, minute)
     if fresh:
         edges = [Edge(pair, Attributes(found[pair].communication_mode)) for pair in fresh]
         await ingest(Batch(DiscoverySource.OTEL_SERVICE_GRAPH, minute, [], edges, databases), graph, now)
     return fresh
+
+
+def _taken_apart(spans: Iterable[Span]) -> tuple[list[Call], set[Half], set[str]]:
+    """The calls of databases, the halves of other calls, and the services that made `spans`."""
+    queries: list[Call] = []
+    halves: set[Half] = set()
+    services: set[str] = set()
+    for span in spans:
+        services.add(span.service_id)
+        halves.update(span.halves())
+        if call := span.call:
+            queries.append(call)
+    return queries, halves, services
+
+
+def _databases(queries: Iterable[Call], services: AbstractSet[str]) -> Mapping[str, ServiceType]:
+    """What `queries` call; a database is often named like the service that owns it, which is none."""
+    return dict.fromkeys({call.pair[1] for call in queries} - services, ServiceType.DATABASE)
 
 
 def to_the_minute(moment: datetime) -> datetime:

@@ -44,6 +44,10 @@ class Dependencies(Protocol):
         """Insert or replace; the number of dependencies that are new or differ now."""
         ...
 
+    async def callers(self, service_ids: Collection[str]) -> Collection[str]:
+        """Those of `service_ids` that depend on any service, by stale dependencies too."""
+        ...
+
     async def reachable_from(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
         """All pairs on paths that start at `service_ids`, stale ones left out; None if they are more."""
         ...

@@ -30,17 +30,20 @@ class DependencyQuery:
 
 
 class GraphVersion(NamedTuple):
-    """Which graph, and at which generation: two databases may be at the same one."""
+    """Which state of the graph: no two have the same `revision`, not even of two databases.
 
-    graph_id: UUID
+    A `generation` comes again, with other content, where a backup is restored or commits are lost.
+    """
+
+    revision: UUID
     generation: int
 
 
 @dataclass(frozen=True, slots=True)
 class GraphAnswer:
-    """A finished answer, and the generation of the graph that it tells of."""
+    """A finished answer, and the version of the graph that it tells of."""
 
-    generation: int
+    version: GraphVersion
     body: bytes
 
 
@@ -79,8 +82,8 @@ class AlertView:
 
 
 class GraphReader(Protocol):
-    async def generation(self) -> int:
-        """The generation of the graph now: every write that was answered before the call is in it."""
+    async def version(self) -> GraphVersion:
+        """The version of the graph now: every write that was answered before the call is in it."""
         ...
 
     async def dependencies(self, query: DependencyQuery) -> GraphAnswer | None:

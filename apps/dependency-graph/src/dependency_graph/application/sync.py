@@ -16,9 +16,11 @@ from dependency_graph.domain.errors import GraphBusy, GraphUnavailable, SourceFa
 from dependency_graph.domain.sync_run import RunStatus, SyncRun, next_run
 
 LONGEST_RUN_SECONDS = 600
+LONGEST_WAIT_SECONDS = 660
 STORING_SECONDS = 10
 STOP_SECONDS = 2
 _POLL_SECONDS = 0.1
+_LONGEST_POLL_SECONDS = 1.0
 _ATTEMPTS = 100
 
 Changes = Mapping[str, Any]
@@ -91,11 +93,13 @@ class Sync:
         runs: SyncRuns,
         meter: Meter,
         longest_seconds: float = LONGEST_RUN_SECONDS,
+        longest_wait_seconds: float = LONGEST_WAIT_SECONDS,
     ) -> None:
         self.sources = {source.name: source for source in sources}
         self._runs = runs
         self._meter = meter
         self._longest_seconds = longest_seconds
+        self._longest_wait_seconds = longest_wait_seconds
         self._tasks: dict[UUID, asyncio.Task[SyncRun]] = {}
 
     async def start(self, name: str) -> SyncRun:
@@ -110,15 +114,20 @@ class Sync:
         raise GraphBusy
 
     async def finished(self, run: SyncRun) -> SyncRun:
-        """`run` when it has ended, whichever process runs it."""
+        """`run` when it has ended, whichever process runs it.
+
+        One of another process is told as running where it has not ended in the time that any run may take.
+        """
         if task := self._tasks.get(run.run_id):
             return await asyncio.shield(task)
-        while True:
-            history = (await self._runs.histories([run.source])).get(run.source, [])
-            known = next((known for known in history if known.run_id == run.run_id), run)
-            if known.status is not RunStatus.RUNNING:
-                return known
-            await asyncio.sleep(_POLL_SECONDS)
+        deadline = time.monotonic() + self._longest_wait_seconds
+        pause = _POLL_SECONDS
+        while (
+            known := await self._recorded(run)
+        ).status is RunStatus.RUNNING and time.monotonic() < deadline:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_POLL_SECONDS)
+        return known
 
     async def states(self) -> Sequence[SourceState]:
         """How every source stands."""
@@ -148,6 +157,13 @@ class Sync:
         self._tasks[run.run_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(run.run_id, None))
         return run
+
+    async def _recorded(self, run: SyncRun) -> SyncRun:
+        history = (await self._runs.histories([run.source])).get(run.source, [])
+        gone = run.failed(
+            "There is no record of the run any more; the log of the service tells how it ended."
+        )
+        return next((known for known in history if known.run_id == run.run_id), gone)
 
     async def _under_way(self, name: str) -> SyncRun | None:
         history = (await self._runs.histories([name])).get(name)

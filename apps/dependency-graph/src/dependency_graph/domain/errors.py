@@ -77,11 +77,12 @@ class GraphUnavailable(Exception):
 
 
 class GraphBusy(Exception):
-    """All connections to the database are in use."""
+    """All connections to the database are in use, or others write for long."""
 
     def __init__(self) -> None:
         super().__init__(
-            "All connections to the database are in use; nothing was stored. Try again in a moment."
+            "All connections to the database are in use, or others are writing; nothing was stored. "
+            "Try again in a moment."
         )
 
 

@@ -1,9 +1,11 @@
+import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import NullPool
+from sqlalchemy import NullPool, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -14,6 +16,10 @@ from dependency_graph.infrastructure.pool_metrics import pool_timeouts
 from observability import child_span
 
 POOL_WAIT_SECONDS = 5
+LOCK_WAIT_SECONDS = 10
+"""For each lock; PostgreSQL takes two, one after the other, where many wait for a row."""
+CLOSE_SECONDS = 1.0
+_LOCK_TIMEOUT = "55P03"
 _SYSTEM = {"db.system.name": "postgresql"}
 _FOUND_DEAD_SOON = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 
@@ -22,7 +28,7 @@ class Database:
     """The one owner of connections to PostgreSQL.
 
     All contexts raise GraphUnavailable where the database cannot be reached or goes away, and GraphBusy
-    where no connection is free within 5 s.
+    where no connection is free within 5 s, or others write for more than 10 s.
     """
 
     def __init__(self, url: str, pool_size: int, max_overflow: int) -> None:
@@ -40,8 +46,16 @@ class Database:
             max_overflow=max_overflow,
             pool_timeout=POOL_WAIT_SECONDS,
             json_serializer=dumps,
-            connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": session},
+            connect_args={
+                "timeout": POOL_WAIT_SECONDS,
+                "server_settings": session | {"lock_timeout": f"{LOCK_WAIT_SECONDS}s"},
+            },
         )
+        # Who writes may wait long for others who do; the rest of the pool is for those who wait for nobody.
+        self._writers = asyncio.Semaphore(max(1, (pool_size + max_overflow) // 2))
+        self._connections = WeakSet[Any]()
+        for engine in (self.engine, self._unpooled):
+            event.listen(engine.sync_engine, "connect", self._note)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshot = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -65,7 +79,7 @@ class Database:
     async def write(self) -> AsyncGenerator[AsyncConnection]:
         """A connection in a transaction that is committed at the end, or rolled back on an error."""
         with child_span("postgresql write", _SYSTEM):
-            async with _translated(), self.engine.begin() as connection:
+            async with _translated(), _one_of(self._writers), self.engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -84,7 +98,29 @@ class Database:
             yield alone
 
     async def close(self) -> None:
-        await self.engine.dispose()
+        """Close all connections, politely within a second, and then without asking PostgreSQL."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.engine.dispose()
+        for connection in list(self._connections):
+            connection.terminate()
+
+    def _note(self, connection: Any, _record: object) -> None:
+        self._connections.add(connection.driver_connection)
+
+
+@asynccontextmanager
+async def _one_of(places: asyncio.Semaphore) -> AsyncGenerator[None]:
+    try:
+        async with asyncio.timeout(POOL_WAIT_SECONDS):
+            await places.acquire()
+    except TimeoutError as error:
+        pool_timeouts.inc()
+        raise GraphBusy from error
+    try:
+        yield
+    finally:
+        places.release()
 
 
 @asynccontextmanager
@@ -94,9 +130,13 @@ async def _translated() -> AsyncGenerator[None]:
     except PoolTimeout as error:
         pool_timeouts.inc()
         raise GraphBusy from error
-    except (OperationalError, InterfaceError, OSError) as error:
+    except OSError as error:
         raise GraphUnavailable from error
     except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == _LOCK_TIMEOUT:
+            raise GraphBusy from error
+        if isinstance(error, OperationalError | InterfaceError):
+            raise GraphUnavailable from error
         if error.connection_invalidated or _lets_nobody_in(error):
             raise GraphUnavailable from error
         raise

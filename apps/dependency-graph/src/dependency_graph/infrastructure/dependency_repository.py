@@ -47,6 +47,11 @@ class PostgresDependencies:
             return 0
         return await self._connection.scalar(statement("save_dependencies"), _columns(dependencies)) or 0
 
+    async def callers(self, service_ids: Collection[str]) -> Collection[str]:
+        return set(
+            await self._connection.scalars(statement("callers_among"), {"service_ids": list(service_ids)})
+        )
+
     async def reachable_from(self, service_ids: Collection[str], most: int) -> Sequence[Pair] | None:
         return await self._walk("reachable_pairs", service_ids, most)
 

@@ -164,7 +164,8 @@ answer AS (
         (SELECT omitted_nodes > 0 FROM statistics) AS truncated
     FROM start, graph.generation
 )
-SELECT generation, CAST(row_to_json(answer) AS text) AS body FROM answer;
+SELECT latest.revision, answer.generation, CAST(row_to_json(answer) AS text) AS body
+FROM answer, graph.generation AS latest;
 
 -- name: snapshot_nodes
 -- Every service as it stands in an answer, but for its distance.
@@ -183,6 +184,39 @@ named AS (SELECT id, service_id FROM graph.services),
 {edges}
 SELECT source, target, CAST(row_to_json(edges) AS text) AS edge FROM edges ORDER BY source, target;
 
--- name: more_edges_than
-SELECT count(*) > :most
-FROM (SELECT FROM graph.service_dependencies LIMIT CAST(:most AS bigint) + 1) AS beginning;
+-- name: more_rows_than
+SELECT
+    (
+        SELECT count(*) > :edges
+        FROM (SELECT FROM graph.service_dependencies LIMIT CAST(:edges AS bigint) + 1) AS beginning
+    )
+    OR (
+        SELECT count(*) > :services
+        FROM (SELECT FROM graph.services LIMIT CAST(:services AS bigint) + 1) AS beginning
+    );
+
+-- name: bytes_in_memory
+-- Of JSON in Python at the most: one for each character, or four where any is beyond ASCII.
+CASE WHEN octet_length(told) = char_length(told) THEN 1 ELSE 4 END * char_length(told)
+
+-- name: snapshot_nodes_within
+-- Those of snapshot_nodes, with the bytes that they take so far; beyond so many there is no JSON to carry over.
+SELECT service_id, quoted, taken, CASE WHEN taken <= :most_bytes THEN told END AS node
+FROM (
+    SELECT
+        service_id, quoted, told,
+        CAST(sum({bytes_in_memory}) OVER (ORDER BY service_id ROWS UNBOUNDED PRECEDING) AS bigint) AS taken
+    FROM (SELECT service_id, quoted, node AS told FROM ({snapshot_nodes}) AS every) AS every
+) AS counted
+ORDER BY service_id;
+
+-- name: snapshot_edges_within
+-- Those of snapshot_edges, in the same manner.
+SELECT source, target, CASE WHEN taken <= :most_bytes THEN told END AS edge
+FROM (
+    SELECT
+        source, target, told,
+        sum({bytes_in_memory}) OVER (ORDER BY source, target ROWS UNBOUNDED PRECEDING) AS taken
+    FROM (SELECT source, target, edge AS told FROM ({snapshot_edges}) AS every) AS every
+) AS counted
+ORDER BY source, target;

@@ -22,6 +22,9 @@ from dependency_graph.infrastructure.graph_metrics import traversal_seconds
 from dependency_graph.infrastructure.statements import statement
 from dependency_graph.infrastructure.tables import services
 
+# The column's own order is that of bytes, which knows the case of ASCII letters only.
+_in_any_case = services.c.service_id.collate("default")
+
 
 class PostgresReader:
     """Reads straight from the tables; see the port."""
@@ -31,11 +34,7 @@ class PostgresReader:
         self._turn = asyncio.Lock()
         self._next_version: asyncio.Task[GraphVersion] | None = None
 
-    async def generation(self) -> int:
-        return (await self.version()).generation
-
     async def version(self) -> GraphVersion:
-        """Which graph this is, and at which generation; as fresh as `generation`."""
         # Calls that come while a round trip is under way share the next one, which starts after them all:
         # so each sees every earlier write, and a hundred readers cost what two do.
         if self._next_version is None:
@@ -50,7 +49,7 @@ class PostgresReader:
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 try:
                     return GraphVersion(
-                        *await driver.fetchrow("SELECT graph_id, value FROM graph.generation")
+                        *await driver.fetchrow("SELECT revision, value FROM graph.generation")
                     )
                 except (PostgresError, InterfaceError, OSError) as error:
                     await connection.invalidate()
@@ -74,7 +73,9 @@ class PostgresReader:
             started = perf_counter()
             row = (await connection.execute(statement("dependencies_of"), parameters)).one_or_none()
             traversal_seconds.observe(perf_counter() - started, str(query.depth))
-        return None if row is None else GraphAnswer(row.generation, row.body.encode())
+        if row is None:
+            return None
+        return GraphAnswer(GraphVersion(row.revision, row.generation), row.body.encode())
 
     async def service(self, service_id: str) -> ServiceView | None:
         found = await self._rows(_service_views().where(services.c.service_id == service_id))
@@ -86,7 +87,7 @@ class PostgresReader:
             if (value := getattr(wanted, column)) is not None:
                 query = query.where(services.c[column] == value)
         if wanted.text is not None:
-            query = query.where(services.c.service_id.icontains(wanted.text, autoescape=True))
+            query = query.where(_in_any_case.icontains(wanted.text, autoescape=True))
         return [ServiceView(**row) for row in await self._rows(query.limit(limit))]
 
     async def alerts(self, status: str | None, after: UUID | None, limit: int) -> Sequence[AlertView]:

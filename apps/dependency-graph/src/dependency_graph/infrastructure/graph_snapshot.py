@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from dependency_graph.application.queries import DependencyQuery
+from dependency_graph.application.queries import DependencyQuery, GraphVersion
 
 _Neighbours = list[tuple[int, int]]
 """Numbers of a dependency and of the service at its far end."""
@@ -25,12 +25,12 @@ def is_plain(query: DependencyQuery) -> bool:
 
 @dataclass(slots=True)
 class GraphSnapshot:
-    """All services and fresh dependencies at one generation, in order, each as the JSON of an answer.
+    """All services and fresh dependencies at one version, in order, each as the JSON of an answer.
 
     Its answers are those of the statement `dependencies_of`, byte for byte.
     """
 
-    generation: int
+    version: GraphVersion
     number_of: dict[str, int] = field(default_factory=dict[str, int])
     quoted: list[str] = field(default_factory=list[str])
     nodes: list[str] = field(default_factory=list[str])
@@ -99,7 +99,7 @@ class GraphSnapshot:
         truncated = "true" if "omitted_nodes" in statistics else "false"
         return (
             f'{{"service_id":{self.quoted[start]},"direction":"{query.direction}","depth":{query.depth},'
-            f'"generation":{self.generation},"nodes":[{nodes}],"edges":[{edges}],'
+            f'"generation":{self.version.generation},"nodes":[{nodes}],"edges":[{edges}],'
             f'"statistics":{{{counts}}},"truncated":{truncated}}}'
         )
 

@@ -53,6 +53,11 @@ JOIN graph.services AS source ON source.service_id = pair.source
 JOIN graph.services AS target ON target.service_id = pair.target
 JOIN graph.service_dependencies AS known ON known.source_id = source.id AND known.target_id = target.id;
 
+-- name: callers_among
+SELECT service.service_id FROM graph.services AS service
+WHERE service.service_id = ANY(CAST(:service_ids AS text[]))
+    AND EXISTS (SELECT FROM graph.service_dependencies AS known WHERE known.source_id = service.id);
+
 -- name: save_dependencies
 -- Both ends are there already. As for services, an unchanged row is left alone.
 WITH saved AS (

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,3 +19,17 @@ async def in_parts(
     result = await connection.stream(statement(name), parameters, execution_options=options)
     async for rows in result.partitions(rows_in_a_part):
         yield rows
+
+
+def in_bytes(sized: Iterable[Sequence[Any]], most_bytes: int) -> Iterator[Sequence[Any]]:
+    """Of things with their sizes, the things in parts of at most `most_bytes`, or of one that is larger."""
+    part: list[Any] = []
+    room = most_bytes
+    for thing, size in sized:
+        if part and size > room:
+            yield part
+            part, room = [], most_bytes
+        part.append(thing)
+        room -= size
+    if part:
+        yield part

@@ -1,7 +1,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dependency_graph.infrastructure.alert_repository import PostgresAlerts
@@ -24,8 +24,9 @@ class PostgresGeneration:
         return (await self._connection.execute(select(table.c.value).with_for_update())).scalar_one()
 
     async def advance(self) -> int:
-        changed = update(table).values(value=table.c.value + 1).returning(table.c.value)
-        return (await self._connection.execute(changed)).scalar_one()
+        # A number comes again where a backup is restored; a revision never does.
+        change = update(table).values(value=table.c.value + 1, revision=func.gen_random_uuid())
+        return (await self._connection.execute(change.returning(table.c.value))).scalar_one()
 
 
 class PostgresGraph:

@@ -1,8 +1,8 @@
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from dependency_graph.domain.errors import SourceFailed
 
@@ -10,10 +10,15 @@ Labels = tuple[str, str, str]
 """The client, the server and the connection type; a label that is not there is empty."""
 
 
+def _finite(value: tuple[float, float] | None) -> tuple[float, float] | None:
+    return value if value and math.isfinite(value[1]) else None
+
+
 class _Sample(BaseModel):
     metric: dict[str, str]
     # Of a sample that is a histogram there is no single value.
-    value: tuple[float, float] | None = None
+    # Pydantic lets other threads go on only while it calls Python, which this makes it do for each sample.
+    value: Annotated[tuple[float, float] | None, AfterValidator(_finite)] = None
 
 
 class _Vector(BaseModel):
@@ -46,6 +51,5 @@ class VectorAnswer(BaseModel):
     def _values(self) -> Iterator[tuple[Labels, float | None]]:
         for sample in self.data.result:
             labels = sample.metric
-            value = sample.value[1] if sample.value else math.nan
             key = (labels.get("client", ""), labels.get("server", ""), labels.get("connection_type", ""))
-            yield key, value if math.isfinite(value) else None
+            yield key, sample.value[1] if sample.value else None

@@ -1,6 +1,5 @@
 import asyncio
 import ssl
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,7 +7,7 @@ import httpx
 
 from dependency_graph.application.discover import Connection, ServiceGraph
 from dependency_graph.domain.errors import SourceFailed
-from dependency_graph.infrastructure.prometheus_answer import Labels, VectorAnswer
+from dependency_graph.infrastructure.prometheus_answer import VectorAnswer
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 _BY = "client, server, connection_type"
@@ -64,13 +63,12 @@ class PrometheusSource:
             requests = await self._ask(client, self._requests, _rate(self._requests, self._window), at)
             failed = await self._ask(client, self._failed, _rate(self._failed, self._window), at)
             slow = await self._ask(client, self._seconds, _p95(self._seconds, self._window), at)
-        rates = requests.values()
-        if not rates:
+        if not requests.data.result:
             raise SourceFailed(
                 f"Prometheus has no {self._requests} with samples in the last {self._window}; check that it gets "
                 "the metrics of a service graph, and OTEL_GRAPH_METRICS_PREFIX."
             )
-        connections = _connections(rates, failed.values(), slow.values())
+        connections = await asyncio.to_thread(_connections, requests, failed, slow)
         return ServiceGraph(connections, list(self._doubts(requests, failed, slow)))
 
     async def _ask(self, client: httpx.AsyncClient, metric: str, query: str, at: datetime) -> VectorAnswer:
@@ -83,7 +81,7 @@ class PrometheusSource:
             ):
                 if not answer.is_success:
                     raise _refused(answer.status_code, metric)
-                return VectorAnswer.parse(await self._bounded(answer, metric), metric)
+                body = await self._bounded(answer, metric)
         except (TimeoutError, httpx.TimeoutException):
             raise SourceFailed(
                 f"Prometheus did not answer the query for {metric} within {self._access.timeout_seconds:g} s; "
@@ -95,6 +93,7 @@ class PrometheusSource:
                 f"Prometheus cannot be reached or broke off ({type(error).__name__}); check that it runs, "
                 "and PROMETHEUS_URL."
             ) from None
+        return await asyncio.to_thread(VectorAnswer.parse, body, metric)
 
     async def _bounded(self, answer: httpx.Response, metric: str) -> bytes:
         body = bytearray()
@@ -124,15 +123,12 @@ def _p95(metric: str, window: str) -> str:
     return f"histogram_quantile(0.95, sum by ({_BY}, le) (rate({metric}[{window}])))"
 
 
-def _connections(
-    rates: Mapping[Labels, float | None],
-    failed: Mapping[Labels, float | None],
-    slow: Mapping[Labels, float | None],
-) -> list[Connection]:
+def _connections(requests: VectorAnswer, failed: VectorAnswer, slow: VectorAnswer) -> list[Connection]:
     """One for each rate. Where nothing ever failed there is no series of failures; that is none, not unknown."""
+    failures, seconds = failed.values(), slow.values()
     return [
-        Connection(*labels, rate, failed.get(labels, 0.0), _milliseconds(slow.get(labels)))
-        for labels, rate in rates.items()
+        Connection(*labels, rate, failures.get(labels, 0.0), _milliseconds(seconds.get(labels)))
+        for labels, rate in requests.values().items()
     ]
 
 

@@ -34,8 +34,10 @@ LOOKUPS = Counter(
 
 
 class VersionedReader(GraphReader, Protocol):
-    async def version(self) -> GraphVersion:
-        """Which graph this is, and at which generation; as fresh as `generation`."""
+    async def dependencies(
+        self, query: DependencyQuery, known: GraphVersion | None = None
+    ) -> GraphAnswer | None:
+        """As the port has it; a caller that has just asked for the version says what it is."""
         ...
 
     def has_at_hand(self, query: DependencyQuery, version: GraphVersion) -> bool:
@@ -44,7 +46,6 @@ class VersionedReader(GraphReader, Protocol):
 
 
 class _Kept(NamedTuple):
-    version: GraphVersion
     answer: GraphAnswer
     size: int
 
@@ -66,13 +67,13 @@ class CachingReader:
         )
         self._searches: dict[tuple[GraphVersion, DependencyQuery], asyncio.Task[GraphAnswer | None]] = {}
 
-    async def generation(self) -> int:
-        return await self._reader.generation()
+    async def version(self) -> GraphVersion:
+        return await self._reader.version()
 
     async def dependencies(self, query: DependencyQuery) -> GraphAnswer | None:
         version = await self._reader.version()
         kept = self._kept.get(query)
-        if kept and kept.version == version:
+        if kept and kept.answer.version == version:
             LOOKUPS.labels("memory").inc()
             return kept.answer
         asked = (version, query)
@@ -97,19 +98,18 @@ class CachingReader:
         shared = None if self._reader.has_at_hand(query, version) else self._shared
         if shared and (body := await shared.find(_key(version, query))):
             LOOKUPS.labels("redis").inc()
-            answer = GraphAnswer(version.generation, body)
+            answer = GraphAnswer(version, body)
         else:
             LOOKUPS.labels("miss").inc()
-            answer = await self._reader.dependencies(query)
+            answer = await self._reader.dependencies(query, version)
             if answer is None:
                 return None
-            # A write may have come in between.
-            version = version._replace(generation=answer.generation)
             if shared:
-                shared.keep(_key(version, query), answer.body)
+                # Not under `version`, as a write may have come in between.
+                shared.keep(_key(answer.version, query), answer.body)
         size = len(answer.body) + len(query.service_id) + _OVERHEAD_BYTES
         if size <= self._kept.maxsize:
-            self._kept[query] = _Kept(version, answer, size)
+            self._kept[query] = _Kept(answer, size)
         return answer
 
 
@@ -117,7 +117,7 @@ def _key(version: GraphVersion, query: DependencyQuery) -> str:
     # Queries that are equal have one text: 0, 0.0 and -0.0 are the same confidence.
     text = repr(replace(query, min_confidence=query.min_confidence + 0.0))
     digest = blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=_form_of_answers()).hexdigest()
-    return f"{version.graph_id.hex}:{version.generation}:{digest}"
+    return f"{version.revision.hex}:{version.generation}:{digest}"
 
 
 @cache

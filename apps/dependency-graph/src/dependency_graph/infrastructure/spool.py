@@ -1,11 +1,10 @@
-import csv
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from io import TextIOWrapper
 from itertools import count
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from dependency_graph.application.ingest import Edge, Node
 from dependency_graph.infrastructure.database import Database, dumps
@@ -17,7 +16,7 @@ KEPT_IN_MEMORY = 1024 * 1024
 
 
 class FileSpool:
-    """What a stream tells, as the rows of two CSV files that PostgreSQL takes as they are.
+    """What a stream tells, as the rows of two files in the text format of COPY.
 
     Nameless files in the folder for temporary ones (TMPDIR), so that nothing is left of them whatever dies;
     a little is kept in memory. A context manager. Raises OSError where the disk is full.
@@ -30,10 +29,10 @@ class FileSpool:
         self._edges = _Rows()
 
     def add_nodes(self, nodes: Sequence[Node]) -> None:
-        self._nodes.add([[node.service_id, _json(node.metadata)] for node in nodes])
+        self._nodes.add([node.service_id, _json(node.metadata)] for node in nodes)
 
     def add_edges(self, edges: Sequence[Edge]) -> None:
-        self._edges.add([_edge_row(edge) for edge in edges])
+        self._edges.add(map(_edge_row, edges))
 
     @asynccontextmanager
     async def delivery(self) -> AsyncGenerator[tuple[PostgresGraph, PostgresSpooled]]:
@@ -57,11 +56,12 @@ class _Rows:
     def __init__(self) -> None:
         self._bytes = SpooledTemporaryFile(KEPT_IN_MEMORY)  # noqa: SIM115  # closed by `close`
         self._text = TextIOWrapper(self._bytes, "utf-8", newline="")
-        self._writer = csv.writer(self._text, lineterminator="\n")
         self._numbers = count()
 
-    def add(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._writer.writerows([[number, *row] for row, number in zip(rows, self._numbers, strict=False)])
+    def add(self, rows: Iterable[Sequence[str | int | None]]) -> None:
+        for row in rows:
+            fields = map(_field, (next(self._numbers), *row))
+            self._text.write("\t".join(fields) + "\n")
 
     def file(self) -> SpooledTemporaryFile[bytes]:
         self._text.flush()
@@ -72,7 +72,14 @@ class _Rows:
         self._text.close()
 
 
-def _edge_row(edge: Edge) -> list[Any]:
+def _field(value: str | int | None) -> str:
+    if value is None:
+        return "\\N"
+    escaped = str(value).replace("\\", "\\\\")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+
+
+def _edge_row(edge: Edge) -> list[str | int | None]:
     told = edge.attributes
     how = [told.communication_mode, told.criticality, told.protocol, told.timeout_ms]
     return [*edge.pair, *how, _json(told.retry_config)]

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import IO, Any, cast
@@ -8,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from dependency_graph.application.ingest import NAMED_REPEATS, Edge, Node, Repeats, written
 from dependency_graph.domain.dependency import Attributes, CommunicationMode, DependencyCriticality, Pair
 from dependency_graph.domain.errors import GraphUnavailable
-from dependency_graph.infrastructure.parts import in_parts
+from dependency_graph.infrastructure.parts import in_bytes, in_parts
 from dependency_graph.infrastructure.statements import statement
 
-SMALL_BYTES = 1_000
-LARGE_ROWS_IN_A_PART = 16
+SMALL_BYTES = 800
+"""Of the texts of a row; a part of 10,000 such rows has at most 8 MB."""
+
+LARGE_BYTES_IN_A_PART = 2**20
 
 _AWAY = (
     asyncpg.PostgresConnectionError,
@@ -42,30 +45,34 @@ class PostgresSpooled:
             raw = await self._connection.get_raw_connection()
             driver = cast("asyncpg.Connection", raw.driver_connection)
             try:
-                await driver.copy_to_table(table, source=file, format="csv")
+                await driver.copy_to_table(table, source=file, format="text")
             except _AWAY as error:
                 raise GraphUnavailable from error
 
     async def nodes(self) -> AsyncIterator[Sequence[Node]]:
         async for rows in self._small_and_large("told_nodes"):
-            yield [Node(service_id, _loads(metadata)) for service_id, metadata in rows]
+            yield await asyncio.to_thread(_nodes, rows)
 
     async def edges(self) -> AsyncIterator[Sequence[Edge]]:
         async for rows in self._small_and_large("told_edges"):
-            yield [_edge(row) for row in rows]
+            yield await asyncio.to_thread(_edges, rows)
 
     async def pairs(self) -> AsyncIterator[Sequence[Pair]]:
         async for rows in in_parts(self._connection, "told_pairs", self._rows_in_a_part):
             yield [(source, target) for source, target in rows]
 
     async def _small_and_large(self, name: str) -> AsyncIterator[Sequence[Sequence[Any]]]:
-        """A part holds many small rows or a few large ones, so that it never takes much memory."""
+        """A part holds many small rows, or large ones of at most 1 MB, or one that is larger."""
         size = {"small": SMALL_BYTES}
-        async for rows in in_parts(self._connection, name, self._rows_in_a_part, large=False, **size):
+        async for rows in in_parts(self._connection, name, self._rows_in_a_part, **size):
             yield rows
-        if await self._connection.scalar(statement(f"{name}_are_large"), size):
-            async for rows in in_parts(self._connection, name, LARGE_ROWS_IN_A_PART, large=True, **size):
-                yield rows
+        if not await self._connection.scalar(statement(f"{name}_are_large"), size):
+            return
+        # A cursor fetches rows ahead by their number, whatever their size, so it passes over places only.
+        async for sized in in_parts(self._connection, f"large_{name}", self._rows_in_a_part, **size):
+            for places in in_bytes(sized, LARGE_BYTES_IN_A_PART):
+                found = await self._connection.execute(statement(f"{name}_at"), {"places": places})
+                yield found.all()
 
     async def repeated_nodes(self) -> Repeats:
         number, rows = await self._repeats("repeated_nodes")
@@ -78,6 +85,14 @@ class PostgresSpooled:
     async def _repeats(self, name: str) -> tuple[int, Sequence[Sequence[str]]]:
         rows = (await self._connection.execute(statement(name), {"most": NAMED_REPEATS})).all()
         return (rows[0][0] if rows else 0), [row[1:] for row in rows]
+
+
+def _nodes(rows: Sequence[Sequence[Any]]) -> list[Node]:
+    return [Node(service_id, _loads(metadata)) for service_id, metadata in rows]
+
+
+def _edges(rows: Sequence[Sequence[Any]]) -> list[Edge]:
+    return [_edge(row) for row in rows]
 
 
 def _edge(row: Sequence[Any]) -> Edge:

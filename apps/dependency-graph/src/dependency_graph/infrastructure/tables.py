@@ -36,7 +36,7 @@ generation = Table(
     "generation",
     _graph,
     Column("value", BigInteger, nullable=False),
-    Column("graph_id", Uuid, nullable=False),
+    Column("revision", Uuid, nullable=False),
 )
 
 stored_answers = Table(

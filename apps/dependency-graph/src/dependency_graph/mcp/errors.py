@@ -10,6 +10,16 @@ from fastmcp.exceptions import FastMCPError
 from dependency_graph.domain import errors
 
 
+class AnswerTooLong(Exception):
+    """An answer has more bytes than an agent is told; it asks for less."""
+
+    def __init__(self, length: int, most: int) -> None:
+        super().__init__(
+            f"The answer has {length:,} bytes, and at most {most:,} are told. "
+            "Ask for less: a smaller `depth`, one `direction` or a smaller `limit`."
+        )
+
+
 def _how_to_find(error: errors.ServiceNotFound) -> str:
     return (
         f"There is no service {error.service_id!r}. Call find_services with a part of its name as `q`, "
@@ -22,6 +32,7 @@ _TOLD: dict[type[Exception], Callable[[Any], str]] = {
     errors.InvalidServiceId: str,
     errors.GraphUnavailable: str,
     errors.GraphBusy: str,
+    AnswerTooLong: str,
 }
 
 

@@ -8,19 +8,24 @@ from pydantic import Field
 from dependency_graph.application.analyze_impact import BlastRadius, analyze_impact
 from dependency_graph.application.find_paths import ShortestPaths, find_paths
 from dependency_graph.domain.errors import ServiceNotFound
-from dependency_graph.mcp.errors import told_as
+from dependency_graph.mcp.errors import AnswerTooLong, told_as
 from dependency_graph.mcp.graph_service import GraphService
 from dependency_graph.schemas.bodies import Ident
 from dependency_graph.schemas.dependencies import (
+    ALL_THE_WAY,
     Confidence,
     Depth,
     EitherCriticality,
+    ImpactDepth,
     MostServices,
     WhichWay,
     WithExternal,
     WithStale,
     dependency_query,
 )
+
+MOST_BYTES = 2 * 2**20
+"""Of an answer about dependencies: an agent is told it twice, as text and as data."""
 
 
 class WalkingTools:
@@ -45,29 +50,31 @@ class WalkingTools:
         Use it to see the surroundings of one service. `nodes` are the services reached, the nearest first,
         with their `distance` in steps; the service itself is not among them. `edges` are the dependencies
         walked: `source` depends on `target`. If `truncated` is true, `statistics` counts what is left out:
-        ask again with a smaller `depth`, one `direction` or a larger `limit`. To learn what breaks when the
-        service fails, use analyze_impact.
+        ask again with a smaller `depth`, one `direction` or a larger `limit`. An answer of more than 2 MiB is
+        refused. To learn what breaks when the service fails, use analyze_impact.
         """
         query = dependency_query(
-            service_id,
-            direction,
-            depth,
-            include_stale,
-            include_external,
-            min_confidence,
-            criticality,
-            limit,
+            service_id=service_id,
+            direction=direction,
+            depth=depth,
+            include_stale=include_stale,
+            include_external=include_external,
+            min_confidence=min_confidence,
+            criticality=criticality,
+            limit=limit,
         )
         with told_as(ToolError):
             answer = await self._service.reader.dependencies(query)
             if answer is None:
                 raise ServiceNotFound(service_id)
+            if len(answer.body) > MOST_BYTES:
+                raise AnswerTooLong(len(answer.body), MOST_BYTES)
         return ToolResult(content=answer.body.decode(), structured_content=json.loads(answer.body))
 
     async def analyze_impact(
         self,
         service_id: Ident,
-        depth: Depth = 10,
+        depth: ImpactDepth = ALL_THE_WAY,
         limit: Annotated[int, Field(ge=1, le=10000, description="services, the most critical first")] = 100,
     ) -> BlastRadius:
         """What breaks when a service fails: its blast radius.

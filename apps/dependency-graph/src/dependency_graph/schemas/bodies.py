@@ -91,6 +91,10 @@ def _text_of_instant(value: Any) -> Any:
     # Numbers would be taken for seconds or milliseconds since 1970, whichever seems to fit.
     if not isinstance(value, str) or not re.match(r"\d{4}-", value):
         raise ValueError("an instant is written as in RFC 3339, for example 2026-02-14T10:00:00Z")
+    if re.search(r" \d\d:\d\d$", value[11:]):
+        raise ValueError(
+            "in a query the + of a time zone is written %2B; or write the instant in UTC, with Z"
+        )
     return value
 
 

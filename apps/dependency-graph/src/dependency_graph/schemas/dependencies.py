@@ -14,6 +14,10 @@ _DEPENDENCY_CRITICALITIES = frozenset(DependencyCriticality)
 
 WhichWay = Annotated[Direction, Field(description="downstream: what it needs; upstream: what needs it")]
 Depth = Annotated[int, Field(ge=1, le=10, description="steps from the service")]
+ALL_THE_WAY = 1000
+ImpactDepth = Annotated[
+    int, Field(ge=1, le=ALL_THE_WAY, description="steps from the service; all the way unless told")
+]
 WithStale = Annotated[bool, Field(description="also what was not observed for a week")]
 WithExternal = Annotated[bool, Field(description="also what is not ours to run")]
 Confidence = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -1,4 +1,4 @@
-"""Runs of the sources, spans that wait for their other half, and an identity for the graph."""
+"""Runs of the sources, spans that wait for their other half, and an identity for each state of the graph."""
 
 from alembic import op
 
@@ -8,8 +8,9 @@ branch_labels = None
 depends_on = None
 
 UP = [
-    # Two graphs may be at the same generation; what is cached of one must not be taken for the other's.
-    "ALTER TABLE graph.generation ADD COLUMN graph_id uuid NOT NULL DEFAULT gen_random_uuid()",
+    # Another database, or this one after a backup is restored, may be at the same generation; what is
+    # cached of one must not be taken for the other's.
+    "ALTER TABLE graph.generation ADD COLUMN revision uuid NOT NULL DEFAULT gen_random_uuid()",
     """
     CREATE TABLE graph.sync_runs (
         id uuid PRIMARY KEY,
@@ -51,7 +52,7 @@ DOWN = [
     """,
     "DROP TABLE graph.open_spans",
     "DROP TABLE graph.sync_runs",
-    "ALTER TABLE graph.generation DROP COLUMN graph_id",
+    "ALTER TABLE graph.generation DROP COLUMN revision",
 ]
 
 
