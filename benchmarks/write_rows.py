@@ -10,7 +10,7 @@ from stand import Stand
 from topology import ATTRIBUTES, METADATA, OBSERVED, Topology, ingest_body, layered
 
 from dependency_graph.application.cycle_search import Knots, search_cycles
-from dependency_graph.application.web import Web
+from dependency_graph.application.pair_graph import PairGraph
 from dependency_graph.infrastructure.database import Database, dumps
 from dependency_graph.infrastructure.dependency_repository import PostgresDependencies
 
@@ -95,11 +95,11 @@ async def cycles_found(stand: Stand, scale: Scale) -> list[Result]:
         search_cycles(topology.pairs, touched)
 
     async def load_and_search() -> None:
-        web = Web()
+        graph = PairGraph()
         async with database.snapshot() as connection:
             async for pairs in PostgresDependencies(connection).fresh():
-                web.add(pairs)
-        knots = Knots(web)
+                graph.add(pairs)
+        knots = Knots(graph)
         knots.touch(in_order)
         knots.search()
 

@@ -2,13 +2,15 @@
 
 import gc
 import multiprocessing
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypedDict
 
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
+from fastmcp.server.http import StarletteWithLifespan
 from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan
 
@@ -19,6 +21,7 @@ from api_access import (
     KeyStore,
     MemoryBuckets,
     RedisBuckets,
+    TokenBuckets,
 )
 from dependency_graph.api import (
     circular_dependencies,
@@ -61,9 +64,39 @@ from observability import MetricSource, TelemetryMiddleware, configure_logging, 
 from problem_details import PROBLEM_RESPONSES
 from problem_details.handlers import install_problem_handlers
 
+if TYPE_CHECKING:
+    from observability.tracing import Tracing
+
 
 class State(TypedDict):
     resources: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is made of; `ends` are called once, at its stop."""
+
+    database: Database
+    buckets: TokenBuckets
+    authenticator: Authenticator
+    graph: GraphService
+    mcp: StarletteWithLifespan
+    traces: "Tracing | None"
+    ends: Sequence[Callable[[], Awaitable[object]]]
+
+    @classmethod
+    def of(cls, settings: Settings, database_url: str) -> Self:
+        database = Database(database_url, settings.db_pool_size, settings.db_max_overflow)
+        shared = RedisBuckets.connect(settings.redis_url, "dependency-graph") if settings.redis_url else None
+        buckets = FallbackBuckets(shared, MemoryBuckets()) if shared else MemoryBuckets()
+        authenticator = Authenticator(KeyStore(database.engine), buckets)
+        reader, answers = SnapshotReader(database), _shared_answers(settings)
+        graph = GraphService(
+            CachingReader(reader, answers), PostgresTopology(database), lambda: graph_transaction(database)
+        )
+        ends = [authenticator.stop, reader.stop, *(part.close for part in (shared, answers) if part)]
+        mcp = mcp_app(graph, settings.mcp_allowed_hosts)
+        return cls(database, buckets, authenticator, graph, mcp, tracing(settings), ends)
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -74,56 +107,23 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         die_with_parent(parent.pid)
     if settings.database_url is None:
         raise ValueError("DATABASE_URL is not set; `dependency-graph serve` starts a database of its own")
-    database = Database(settings.database_url, settings.db_pool_size, settings.db_max_overflow)
-    shared = RedisBuckets.connect(settings.redis_url, "dependency-graph") if settings.redis_url else None
-    buckets = FallbackBuckets(shared, MemoryBuckets()) if shared else MemoryBuckets()
-    authenticator = Authenticator(KeyStore(database.engine), buckets)
-    reader = SnapshotReader(database)
-    graph_metrics = GraphMetrics(database)
-    traces = tracing(settings)
-    answers = _shared_answers(settings)
-    graph = GraphService(
-        CachingReader(reader, answers), PostgresTopology(database), lambda: graph_transaction(database)
-    )
-    mcp = mcp_app(graph, settings.mcp_allowed_hosts)
+    parts = Parts.of(settings, settings.database_url)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
         # What is there now stays; the collector need not look at it each time that a large body comes.
         gc.freeze()
-        shutdown = Shutdown()
-        for end in (authenticator.stop, reader.stop, shared and shared.close, answers and answers.close):
-            if end:
-                shutdown.add(end)
         try:
-            await shutdown.enter(telling(traces, database))
-            sync = await shutdown.enter(running_sources(settings, database))
-            async with mcp.lifespan(mcp):
-                yield State(
-                    resources=Resources(
-                        graph.reader,
-                        lambda: graph_transaction(database),
-                        lambda: what_is_missing(database),
-                        sync,
-                        graph.topology,
-                        PostgresExports(database),
-                        lambda: FileSpool(database),
-                    )
-                )
+            async with _running(parts, settings) as resources:
+                yield State(resources=resources)
         finally:
-            try:
-                await shutdown.run()
-            finally:
-                await database.close()
-                await answering.wait()
+            await answering.wait()
 
+    routes = _routes(lifespan, GraphMetrics(parts.database).collect, parts.mcp)
     guarded = AccessMiddleware(
-        BodyLimit(
-            AnswerCache(_routes(lifespan, graph_metrics.collect, mcp), LOOKUPS.labels("hit").inc),
-            ingest.is_stream,
-        ),
-        authenticator=authenticator,
-        buckets=buckets,
+        BodyLimit(AnswerCache(routes, LOOKUPS.labels("hit").inc), ingest.is_stream),
+        authenticator=parts.authenticator,
+        buckets=parts.buckets,
         policy=access_policy,
         default_limits={
             "query": settings.rate_limit_query,
@@ -132,7 +132,33 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         },
     )
     answering = CutOff(RawPath(guarded))
-    return TelemetryMiddleware(answering, traces)
+    return TelemetryMiddleware(answering, parts.traces)
+
+
+@asynccontextmanager
+async def _running(parts: Parts, settings: Settings) -> AsyncGenerator[Resources]:
+    """What routes work with, while all that has a life of its own runs; all of it ends within bounds."""
+    database, shutdown = parts.database, Shutdown()
+    for end in parts.ends:
+        shutdown.add(end)
+    try:
+        await shutdown.enter(telling(parts.traces, database))
+        sync = await shutdown.enter(running_sources(settings, database))
+        async with parts.mcp.lifespan(parts.mcp):
+            yield Resources(
+                parts.graph.reader,
+                lambda: graph_transaction(database),
+                lambda: what_is_missing(database),
+                sync,
+                parts.graph.topology,
+                PostgresExports(database),
+                lambda: FileSpool(database),
+            )
+    finally:
+        try:
+            await shutdown.run()
+        finally:
+            await database.close()
 
 
 def _shared_answers(settings: Settings) -> SharedAnswers | None:
