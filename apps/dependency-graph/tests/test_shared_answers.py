@@ -150,21 +150,21 @@ async def test_a_server_that_dies_and_comes_back_is_done_without_and_found_again
 
 async def test_a_server_that_hangs_holds_up_one_moment_of_requests_and_no_more(
     own_valkey: EmbeddedValkey,
-    lonely: SharedAnswers,
 ) -> None:
-    await _keep(lonely, "k", b"a")
+    answers = SharedAnswers.connect(own_valkey.url, 60, "n")
+    await _keep(answers, "k", b"a")
     assert own_valkey.pid
     os.kill(own_valkey.pid, signal.SIGSTOP)
-    lonely._timeout_seconds = TIMEOUT_SECONDS
     try:
         # One after the other they would take three seconds and more.
-        assert 0.2 < await _timed(lonely) < 2
-        assert await _timed(lonely) < TIMEOUT_SECONDS
+        assert 0.2 < await _timed(answers) < 2
+        assert await _timed(answers) < TIMEOUT_SECONDS
     finally:
         os.kill(own_valkey.pid, signal.SIGCONT)
     async with asyncio.timeout(10):
-        while await lonely.find("k") != b"a":
+        while await answers.find("k") != b"a":
             await asyncio.sleep(0.02)
+    await answers.close()
 
 
 async def _timed(shared: SharedAnswers) -> float:

@@ -65,4 +65,4 @@ async def test_a_collector_that_is_dead_slows_nobody_and_holds_up_no_stop(
     assert max(times) < 5
     assert stop < FLUSH_SECONDS + 3
     complaints = [line for line in log.getvalue().splitlines() if '"request"' not in line]
-    assert 1 <= len(complaints) <= 2
+    assert 1 <= len(complaints) <= 5

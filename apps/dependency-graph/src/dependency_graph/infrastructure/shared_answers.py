@@ -5,7 +5,7 @@ from time import monotonic
 from typing import TypeVar
 
 from prometheus_client import Counter
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -52,16 +52,16 @@ class SharedAnswers:
         self._reading = Outage("shared_answers_are_not_read", "shared_answers_are_read_again", clock)
         self._writing = Outage("shared_answers_are_not_kept", "shared_answers_are_kept_again", clock)
         self._writes: set[asyncio.Task[None]] = set()
+        self._connections = asyncio.Semaphore(_CONNECTIONS)
 
     @classmethod
     def connect(
         cls, url: str, ttl_seconds: int, namespace: str, timeout_seconds: float = TIMEOUT_SECONDS
     ) -> "SharedAnswers":
         """Answers on the server at `url`, connected to when first needed."""
-        pool = BlockingConnectionPool.from_url(
+        pool = ConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=timeout_seconds,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             # A connection that died idle is replaced at once.
@@ -101,7 +101,8 @@ class SharedAnswers:
         if not outage.may_ask():
             return None
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            # Not left to the pool to wait, which waits again where its time is up at the same moment as ours.
+            async with asyncio.timeout(self._timeout_seconds), self._connections:
                 reply = await question()
         except (RedisError, OSError) as error:
             _errors.labels(kind).inc()
