@@ -1,3 +1,4 @@
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -52,6 +53,9 @@ class Schedule:
         again_at = datetime.now(UTC) + RETRY
         try:
             again_at = await self._run_if_due(source, first)
+        except asyncio.CancelledError:
+            # The end of the scheduler, which would log a traceback for each visit that it ends.
+            return
         except (GraphUnavailable, GraphBusy) as error:
             _log.warning("schedule_waits", source=source.name, error=str(error))
         finally:
