@@ -2,6 +2,7 @@
 
 import io
 import socket
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from time import monotonic
 
@@ -23,6 +24,11 @@ def silent() -> Iterator[str]:
     """A collector that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    # Whoever waited for its answer has something to say now, which is not to end up in the next test's log.
+    for thread in threading.enumerate():
+        if thread.name.startswith("Otel"):
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -65,4 +71,4 @@ async def test_a_collector_that_is_dead_slows_nobody_and_holds_up_no_stop(
     assert max(times) < 5
     assert stop < FLUSH_SECONDS + 3
     complaints = [line for line in log.getvalue().splitlines() if '"request"' not in line]
-    assert 1 <= len(complaints) <= 5
+    assert 1 <= len(complaints) <= 2
