@@ -8,9 +8,9 @@ from fakes import MemoryGraph
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dependency_graph.application.discover import Connection, ServiceGraph, discover, observed_batch
+from dependency_graph.application.discover import discover, observed_batch
 from dependency_graph.application.ingest import Edge
-from dependency_graph.application.ports import Graph
+from dependency_graph.application.ports import Connection, Graph, ServiceGraph
 from dependency_graph.domain.dependency import CommunicationMode, DiscoverySource, Traffic
 from dependency_graph.domain.errors import SourceFailed
 from dependency_graph.domain.service import ServiceType

@@ -14,7 +14,7 @@ import pytest
 from factories import NOON
 from small_server import Asked, SmallServer, Told, small_server
 
-from dependency_graph.application.discover import Connection, ServiceGraph
+from dependency_graph.application.ports import Connection, ServiceGraph
 from dependency_graph.domain.errors import SourceFailed
 from dependency_graph.infrastructure.prometheus_answer import VectorAnswer
 from dependency_graph.infrastructure.prometheus_source import (

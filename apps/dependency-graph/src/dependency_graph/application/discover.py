@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from dependency_graph.application.ingest import Batch, Edge, Ingested, ingest
+from dependency_graph.application.ports import Connection, ServiceGraphSource
 from dependency_graph.application.sync import Changes, Transaction
 from dependency_graph.domain.dependency import Attributes, CommunicationMode, DiscoverySource, Pair, Traffic
 from dependency_graph.domain.errors import InvalidServiceId
@@ -16,35 +16,6 @@ MESSAGING, DATABASE = "messaging_system", "database"
 
 OUTSIDERS = frozenset({"user", "unknown"})
 """What the connector and Tempo call a caller or a peer that sends no spans of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What was measured between two services for one `connection_type`; None could not be told.
-
-    `request_rate` and `failed_rate` are per second.
-    """
-
-    client: str
-    server: str
-    connection_type: str
-    request_rate: float | None = None
-    failed_rate: float | None = None
-    p95_ms: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceGraph:
-    """All connections seen in a window of time, and what is doubtful about them."""
-
-    connections: Sequence[Connection]
-    warnings: Sequence[str] = ()
-
-
-class ServiceGraphSource(Protocol):
-    async def observe(self, at: datetime) -> ServiceGraph:
-        """The service graph as it stood at `at`, complete, or else SourceFailed."""
-        ...
 
 
 async def discover(source: ServiceGraphSource, transaction: Transaction, now: datetime) -> Changes:

@@ -15,6 +15,7 @@ from dependency_graph.domain.dependency import Dependency, DiscoverySource, Pair
 from dependency_graph.domain.impact import Link
 from dependency_graph.domain.service import Criticality, Service
 from dependency_graph.domain.span import Call, Half
+from dependency_graph.domain.sync_run import SyncRun
 
 
 class Services(Protocol):
@@ -152,3 +153,60 @@ class Topology(Protocol):
         ...
 
     def snapshot(self) -> AbstractAsyncContextManager[TopologySnapshot]: ...
+
+
+class Turn(Protocol):
+    """The right to run one source, which nobody else has until `end`."""
+
+    async def begin(self) -> SyncRun:
+        """The record of a new run. What an earlier one left running is recorded as interrupted."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Graph]:
+        """The graph, to be changed only as long as the turn is not lost."""
+        ...
+
+    async def finish(self, run: SyncRun) -> SyncRun:
+        """Store how `run` ended; the record with its end."""
+        ...
+
+    async def end(self) -> None: ...
+
+
+class SyncRuns(Protocol):
+    async def take_turn(self, source: str) -> Turn | None:
+        """The turn of `source`, or None where another process has it."""
+        ...
+
+    async def histories(self, sources: Collection[str]) -> Mapping[str, Sequence[SyncRun]]:
+        """The last runs of each source, the newest first; a run whose process is gone is told as failed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What was measured between two services for one `connection_type`; None could not be told.
+
+    `request_rate` and `failed_rate` are per second.
+    """
+
+    client: str
+    server: str
+    connection_type: str
+    request_rate: float | None = None
+    failed_rate: float | None = None
+    p95_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceGraph:
+    """All connections seen in a window of time, and what is doubtful about them."""
+
+    connections: Sequence[Connection]
+    warnings: Sequence[str] = ()
+
+
+class ServiceGraphSource(Protocol):
+    async def observe(self, at: datetime) -> ServiceGraph:
+        """The service graph as it stood at `at`, complete, or else SourceFailed."""
+        ...

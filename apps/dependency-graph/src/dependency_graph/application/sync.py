@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import structlog
 
-from dependency_graph.application.ports import Graph
+from dependency_graph.application.ports import Graph, SyncRuns, Turn
 from dependency_graph.domain.errors import GraphBusy, GraphUnavailable, SourceFailed, SourceNotFound
 from dependency_graph.domain.sync_run import RunStatus, SyncRun, next_run
 
@@ -54,34 +54,6 @@ class SourceState:
     source: Source
     history: Sequence[SyncRun]
     next_run_at: datetime | None
-
-
-class Turn(Protocol):
-    """The right to run one source, which nobody else has until `end`."""
-
-    async def begin(self) -> SyncRun:
-        """The record of a new run. What an earlier one left running is recorded as interrupted."""
-        ...
-
-    def transaction(self) -> AbstractAsyncContextManager[Graph]:
-        """The graph, to be changed only as long as the turn is not lost."""
-        ...
-
-    async def finish(self, run: SyncRun) -> SyncRun:
-        """Store how `run` ended; the record with its end."""
-        ...
-
-    async def end(self) -> None: ...
-
-
-class SyncRuns(Protocol):
-    async def take_turn(self, source: str) -> Turn | None:
-        """The turn of `source`, or None where another process has it."""
-        ...
-
-    async def histories(self, sources: Collection[str]) -> Mapping[str, Sequence[SyncRun]]:
-        """The last runs of each source, the newest first; a run whose process is gone is told as failed."""
-        ...
 
 
 class Sync:

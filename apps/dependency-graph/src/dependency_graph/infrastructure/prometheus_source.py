@@ -5,7 +5,7 @@ from datetime import datetime
 
 import httpx
 
-from dependency_graph.application.discover import Connection, ServiceGraph
+from dependency_graph.application.ports import Connection, ServiceGraph
 from dependency_graph.domain.errors import SourceFailed
 from dependency_graph.infrastructure.prometheus_answer import VectorAnswer
 
