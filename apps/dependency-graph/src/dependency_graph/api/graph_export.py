@@ -1,6 +1,5 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Annotated, Any, Literal, NamedTuple
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
@@ -14,8 +13,7 @@ from dependency_graph.api.patient_stream import PatientStream
 from dependency_graph.api.strict_route import StrictRoute
 from dependency_graph.api.wiring import API, Service
 from dependency_graph.application.queries import WholeGraph
-from dependency_graph.domain.service import Criticality, ServiceType
-from dependency_graph.schemas.dependencies import EdgeAnswer, WithStale
+from dependency_graph.schemas.dependencies import EdgeAnswer, ServiceAnswer, WithStale
 
 router = APIRouter(prefix=API, route_class=StrictRoute, tags=["dependencies"])
 
@@ -45,21 +43,11 @@ _AS_TEXT: dict[str, Any] = {
 }
 
 
-class ExportedNode(BaseModel):
-    service_id: str
-    id: UUID
-    team: str | None
-    criticality: Criticality
-    service_type: ServiceType
-    metadata: dict[str, Any]
-    discovered: bool
-
-
 class WholeGraphAnswer(BaseModel):
     """All services and dependencies at one generation, in order of their ids; here to be documented."""
 
     generation: int
-    nodes: list[ExportedNode]
+    nodes: list[ServiceAnswer]
     edges: list[EdgeAnswer]
 
 

@@ -53,9 +53,7 @@ def dependency_query(
     )
 
 
-class NodeAnswer(BaseModel):
-    """A service that was reached; `distance` counts steps."""
-
+class ServiceAnswer(BaseModel):
     service_id: str
     id: UUID
     team: str | None
@@ -63,6 +61,11 @@ class NodeAnswer(BaseModel):
     service_type: ServiceType
     metadata: dict[str, Any]
     discovered: bool
+
+
+class NodeAnswer(ServiceAnswer):
+    """A service that was reached; `distance` counts steps."""
+
     distance: int
 
 
