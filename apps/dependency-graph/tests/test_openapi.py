@@ -1,7 +1,6 @@
 """The service held to its own OpenAPI document, by requests made from that document."""
 
 import asyncio
-import copy
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -86,19 +85,9 @@ def operations(document: dict[str, Any]) -> list[Operation]:
     generation = GenerationConfig(with_security_parameters=False)
     projects = ProjectsConfig(default=ProjectConfig(generation=generation))
     schema: OpenApiSchema = schemathesis.openapi.from_dict(
-        _with_free_text(document), config=SchemathesisConfig(projects=projects)
+        document, config=SchemathesisConfig(projects=projects)
     )
     return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
-
-
-def _with_free_text(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, in which `If-None-Match` is any text, and not a list of which each text is an item."""
-    document = copy.deepcopy(document)
-    for _, operation in _documented(document):
-        for parameter in operation.get("parameters", []):
-            if parameter["name"] == "if-none-match":
-                parameter["schema"] = {"type": "string"}
-    return document
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -1,6 +1,6 @@
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from dependency_graph.api.etag import etag_of, is_known
 from dependency_graph.api.service_id import ServiceId
@@ -45,16 +45,31 @@ async def query(
     )
 
 
+# Not a parameter of the route, which would read one line of it, and there may be several.
+_IF_NONE_MATCH: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": False,
+            "description": "the `ETag` of an answer that is there already",
+            "schema": {"type": "string"},
+        }
+    ]
+}
+
+
 @router.get(
     "/services/{service_id:service_id}/dependencies",
     responses={200: {"model": DependenciesAnswer}, 304: {"description": "As `If-None-Match` has it"}},
     summary="What a service depends on, and what depends on it",
     tags=["dependencies"],
+    openapi_extra=_IF_NONE_MATCH,
 )
 async def get_dependencies(
     query: Annotated[DependencyQuery, Depends(query)],
     reader: Reader,
-    if_none_match: Annotated[list[str] | None, Header()] = None,
+    request: Request,
 ) -> Response:
     """Walk the graph from a service, in one direction or in both (never turning round).
 
@@ -65,6 +80,6 @@ async def get_dependencies(
     if answer is None:
         raise ServiceNotFound(query.service_id)
     headers = {"ETag": etag_of(answer.version, query)}
-    if is_known(headers["ETag"], if_none_match or ()):
+    if is_known(headers["ETag"], request.headers.getlist("if-none-match")):
         return Response(status_code=304, headers=headers)
     return Response(answer.body, media_type="application/json", headers=headers)
