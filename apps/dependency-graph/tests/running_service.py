@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+import asyncpg
 import httpx
 import psutil
 from sqlalchemy import NullPool
@@ -35,6 +36,14 @@ def until(condition: Callable[[], object], seconds: float = WITHIN_SECONDS) -> N
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s in vain")
         time.sleep(0.02)
+
+
+async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
+    """Wait until so many transactions wait for locks on the server of `connection`; raises TimeoutError."""
+    waiting = "SELECT count(*) >= $1 FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(waiting, number):
+            await asyncio.sleep(0.02)
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:

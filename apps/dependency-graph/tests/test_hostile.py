@@ -11,12 +11,21 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from factories import body, make_key
-from running_service import API, INGEST, UNLIMITED, RunningService, connections, hang_up, make_key_with_limits
+from running_service import (
+    API,
+    INGEST,
+    UNLIMITED,
+    RunningService,
+    connections,
+    hang_up,
+    make_key_with_limits,
+    until_waiting,
+)
 
 from dependency_graph.app import create_app
 from dependency_graph.settings import Settings
 
-STORM_SECONDS = 3
+STORM_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -139,12 +148,6 @@ async def test_of_a_hundred_identical_ingests_one_does_the_work(service: Running
     assert sum("idempotency-replayed" not in answer.headers for answer in done) == 1
 
 
-async def _wait_for_a_writer_that_waits(connection: asyncpg.Connection) -> None:
-    async with asyncio.timeout(10):
-        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            await asyncio.sleep(0.02)
-
-
 async def test_when_all_connections_are_in_use_the_others_are_told_to_come_back(
     settings: Settings, database_url: str
 ) -> None:
@@ -163,7 +166,7 @@ async def test_when_all_connections_are_in_use_the_others_are_told_to_come_back(
             # Whoever writes waits for this row, on the one connection that there is.
             await holder.execute("SELECT FROM graph.generation FOR UPDATE")
             writer = asyncio.create_task(client.post(INGEST, json=body("ac")))
-            await _wait_for_a_writer_that_waits(holder)
+            await until_waiting(holder, 1)
             reads = [client.get(f"{API}/services{path}") for path in ("", "/a", "/a/dependencies")]
             for answer in await asyncio.gather(*reads, client.post(INGEST, json=body("ad"))):
                 assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1"), answer.text
@@ -205,7 +208,8 @@ async def test_who_waits_to_write_keeps_no_reader_waiting(settings: Settings, da
             async with foreign.transaction(), asyncio.timeout(28):
                 await foreign.execute("SELECT FROM graph.generation FOR UPDATE")
                 writes = [asyncio.create_task(client.post(INGEST, json=body("ab"))) for _ in range(40)]
-                await _wait_for_waiting(foreign)
+                # Half of the pool.
+                await until_waiting(foreign, 15)
                 async with asyncio.timeout(3):
                     assert (await client.get("/readyz")).status_code == 200
                     # With a key that nobody has looked up yet.
@@ -215,11 +219,3 @@ async def test_who_waits_to_write_keeps_no_reader_waiting(settings: Settings, da
             assert answers == {(503, "1")}
             assert (await client.post(INGEST, json=body("ab"))).status_code == 202
     await foreign.close()
-
-
-async def _wait_for_waiting(connection: asyncpg.Connection) -> None:
-    """Until half of the pool waits."""
-    waiting = "SELECT count(*) >= 15 FROM pg_locks WHERE NOT granted"
-    async with asyncio.timeout(10):
-        while not await connection.fetchval(waiting):
-            await asyncio.sleep(0.02)

@@ -29,6 +29,7 @@ from running_service import (
     hang_up,
     make_key_with_limits,
     until,
+    until_waiting,
 )
 
 from dependency_graph.app import create_app
@@ -55,8 +56,8 @@ def key(postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture
 def doomed(postgres: EmbeddedPostgres, tmp_path: Path) -> Generator[RunningService]:
-    """A service for one test, that may kill it."""
-    with RunningService(tmp_path, DATABASE_URL=postgres.url) as service:
+    """A service for one test, that may kill it. One worker lets 20 clients wait to write."""
+    with RunningService(tmp_path, DATABASE_URL=postgres.url, DB_POOL_SIZE="30") as service:
         yield service
 
 
@@ -149,8 +150,8 @@ async def test_sigterm_lets_requests_finish_and_waits_for_no_client_that_hangs(
     ):
         # Whoever writes waits for this row.
         await connection.execute("SELECT FROM graph.generation FOR UPDATE")
-        written = [requests.create_task(client.post(INGEST, json=body(("late", str(n))))) for n in range(12)]
-        await _wait_for_waiting(connection, 12)
+        written = [requests.create_task(client.post(INGEST, json=body(("late", str(n))))) for n in range(20)]
+        await until_waiting(connection, 20)
         doomed.signal(signal.SIGTERM)
         stopping = asyncio.create_task(asyncio.to_thread(doomed.exit_code))
         await asyncio.to_thread(until, lambda: doomed.log.count("Shutting down") == 2)
@@ -160,13 +161,6 @@ async def test_sigterm_lets_requests_finish_and_waits_for_no_client_that_hangs(
     # Python's tracker of shared resources ends a moment after what it tracks for.
     await asyncio.to_thread(until, lambda: not alive(doomed.seen))
     await connection.close()
-
-
-async def _wait_for_waiting(connection: asyncpg.Connection, number: int) -> None:
-    waiting = "SELECT count(*) >= $1 FROM pg_locks WHERE NOT granted"
-    async with asyncio.timeout(10):
-        while not await connection.fetchval(waiting, number):
-            await asyncio.sleep(0.02)
 
 
 @contextmanager
