@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -12,16 +11,15 @@ from mcp_types import ToolAnnotations
 from dependency_graph.application.analyze_impact import BlastRadius
 from dependency_graph.application.find_paths import ShortestPaths
 from dependency_graph.mcp.access_guard import AccessGuard
-from dependency_graph.mcp.argument_errors import ArgumentErrors
 from dependency_graph.mcp.graph_service import GraphService
 from dependency_graph.mcp.ingest_tool import IngestTool
 from dependency_graph.mcp.listing_tools import ListingTools
-from dependency_graph.mcp.output_schema import output_schema
 from dependency_graph.mcp.service_resource import ServiceResource
 from dependency_graph.mcp.walking_tools import WalkingTools
 from dependency_graph.schemas.dependencies import DependenciesAnswer
 from dependency_graph.schemas.ingest import IngestAnswer
 from dependency_graph.schemas.pages import AlertPage, ServicePage
+from mcp_endpoint import ArgumentErrors, endpoint, output_schema
 
 PATH = "/mcp"
 
@@ -64,16 +62,7 @@ def mcp_app(service: GraphService, allowed_hosts: Sequence[str]) -> StarletteWit
     It belongs behind `AccessMiddleware` with `KEY_ONLY`. A `Host` that is neither loopback nor one of
     `allowed_hosts` gets 421, and a foreign `Origin` 403.
     """
-    _log_like_the_rest()
-    return mcp_server(service, [AccessGuard()]).http_app(
-        PATH,
-        stateless_http=True,
-        json_response=True,
-        host_origin_protection=True,
-        allowed_hosts=list(allowed_hosts),
-        # Behind a proxy that ends TLS, the scheme that the browser saw is not the one that arrives here.
-        allowed_origins=[f"{scheme}://{host}" for host in allowed_hosts for scheme in ("http", "https")],
-    )
+    return endpoint(mcp_server(service, [AccessGuard()]), PATH, allowed_hosts)
 
 
 def _tools(service: GraphService) -> list[Tool]:
@@ -90,11 +79,3 @@ def _tools(service: GraphService) -> list[Tool]:
         Tool.from_function(tool, title=title, output_schema=output_schema(answer), annotations=hints)
         for tool, title, answer, hints in told
     ]
-
-
-def _log_like_the_rest() -> None:
-    # FastMCP brings a handler of its own, past the redaction; the SDK tells of every request.
-    logger = logging.getLogger("fastmcp")
-    logger.handlers, logger.propagate = [], True
-    logger.setLevel(logging.NOTSET)
-    logging.getLogger("mcp").setLevel(logging.WARNING)
