@@ -108,3 +108,14 @@ def test_what_is_no_secret_stays_readable(log: io.StringIO) -> None:
     line = _lines(log)[0]
     assert (line["count"], line["ratio"], line["done"], line["none"]) == (3, 0.5, True, None)
     assert (line["ids"], line["url"]) == (["a", "b"], "http://h/p")
+
+
+async def test_a_polled_server_logs_what_fails_and_leaves_what_succeeds_to_debug(log: io.StringIO) -> None:
+    app = TelemetryMiddleware(Starlette(routes=[Route("/greet/{name}", _greet)]), polled=True)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
+        await client.get("/greet/ann")
+        await client.get("/nowhere")
+    assert [(line["event"], line.get("status")) for line in _lines(log)] == [
+        ("greeted", None),
+        ("request", 404),
+    ]

@@ -1,9 +1,10 @@
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,12 +29,14 @@ class TelemetryMiddleware:
 
     `X-Request-ID` is taken from the client where it is 1 to 128 plain characters, else made here. It is
     in `scope["state"]["request_id"]`, in every log line of the request, and on the answer. The trace id of
-    `traceparent` is in the log lines, traced or not.
+    `traceparent` is in the log lines, traced or not. Where `polled`, the lines of requests that succeeded are
+    of the level DEBUG: a server that is asked the same every few seconds has nothing to tell of it.
     """
 
-    def __init__(self, app: ASGIApp, tracing: "Tracing | None" = None) -> None:
+    def __init__(self, app: ASGIApp, tracing: "Tracing | None" = None, *, polled: bool = False) -> None:
         self.app = app
         self._tracing = tracing
+        self._polled = polled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -57,10 +60,27 @@ class TelemetryMiddleware:
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
-                _record(scope, status, time.perf_counter() - started, span)
+                self._record(scope, status, time.perf_counter() - started, span)
 
     def _trace(self, scope: Scope, parent: TraceParent | None) -> "AbstractContextManager[ServerSpan | None]":
         return self._tracing.server_span(scope, parent) if self._tracing else within_parent(parent)
+
+    def _record(self, scope: Scope, status: int, seconds: float, span: "ServerSpan | None") -> None:
+        # Anything may stand in a method or path: only what the app knows becomes a label.
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route = _route(scope)
+        _counted(method, route or "unmatched", status).inc()
+        request_seconds.observe(seconds, method, route or "unmatched")
+        if span:
+            span.answered(method, route, status)
+        self._log_for(status)(
+            "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 2)
+        )
+
+    def _log_for(self, status: int) -> Callable[..., Any]:
+        if status >= 500:  # noqa: PLR2004  # server errors
+            return _log.warning
+        return _log.debug if self._polled and status < 400 else _log.info  # noqa: PLR2004  # client errors
 
 
 def _told_by_client(scope: Scope) -> tuple[bytes, TraceParent | None]:
@@ -73,18 +93,6 @@ def _told_by_client(scope: Scope) -> tuple[bytes, TraceParent | None]:
             parents.append(value)
     parent = TraceParent.parse(parents[0]) if len(parents) == 1 else None
     return request_id or os.urandom(16).hex().encode(), parent
-
-
-def _record(scope: Scope, status: int, seconds: float, span: "ServerSpan | None") -> None:
-    # Anything may stand in a method or path: only what the app knows becomes a label.
-    method = scope["method"] if scope["method"] in _METHODS else "other"
-    route = _route(scope)
-    _counted(method, route or "unmatched", status).inc()
-    request_seconds.observe(seconds, method, route or "unmatched")
-    if span:
-        span.answered(method, route, status)
-    log = _log.warning if status >= 500 else _log.info  # noqa: PLR2004  # server errors
-    log("request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 2))
 
 
 def _route(scope: Scope) -> str | None:
