@@ -1,0 +1,3 @@
+from fleet_metadata.cli import main
+
+main()

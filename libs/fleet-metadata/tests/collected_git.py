@@ -1,0 +1,34 @@
+"""What the collector tells of a real repository."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fleet_metadata.collectors.git import GitCollector
+from fleet_metadata.collectors.git.repository import Repository
+from fleet_metadata.settings import Settings
+from fleet_metadata.workspace import Workspace
+
+
+def git_collector(folder: Path, executable: str = "git") -> GitCollector:
+    workspace = Workspace(Settings(metadata_folder=folder))
+    workspace.repository = Repository(folder, executable)
+    return GitCollector(workspace)
+
+
+async def collected(folder: Path) -> Mapping[str, Any]:
+    """What is collected, after a look at whether it is what the keys promise."""
+    collector = git_collector(folder)
+    reading = await collector.collect()
+    assert reading.warnings == ()
+    assert set(reading.values) == {key.name for key in collector.keys}
+    assert [key.fault(reading.values[key.name]) for key in collector.keys] == [None] * len(collector.keys)
+    return reading.values
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, at most 15 s."""
+    async with asyncio.timeout(15):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -1,0 +1,91 @@
+import asyncio
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from collected_git import git_collector, until
+from git_repositories import MadeRepository, isolate, script
+
+from fleet_metadata.collector import CollectionFailed
+
+# Of nobody else on this machine.
+SLEEP = "sleep 300.0421"
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    isolate(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeRepository:
+    return MadeRepository(tmp_path / "made")
+
+
+def _sleeping() -> list[psutil.Process]:
+    """Processes that the scripts of this module left running."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if process.info["cmdline"] == SLEEP.split() and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+async def test_one_that_fails_ends_the_others(made: MadeRepository, tmp_path: Path) -> None:
+    breaks = f"""case "$*" in
+      *" log "*) until [ -e "$(dirname "$0")/hanging" ]; do :; done; echo fatal: it broke >&2; exit 1;;
+      *" status "*) {SLEEP} & touch "$(dirname "$0")/hanging"; wait;;
+      *) exec git "$@";;
+    esac"""
+    began = time.monotonic()
+    with pytest.raises(CollectionFailed, match=r"^git says: fatal: it broke$"):
+        await git_collector(made.folder, script(tmp_path, breaks)).collect()
+    assert time.monotonic() - began < 10
+    # What of it is shared goes on to its own end.
+    await until(lambda: not psutil.Process().children() and not _sleeping())
+
+
+async def test_git_that_hangs_is_killed_when_nobody_wants_it(made: MadeRepository, tmp_path: Path) -> None:
+    collector = git_collector(made.folder, script(tmp_path, f"{SLEEP} & wait"))
+    collecting = asyncio.create_task(collector.collect())
+    await until(lambda: len(psutil.Process().children(recursive=True)) == 8)
+    began = time.monotonic()
+    collecting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await collecting
+    assert time.monotonic() - began < 2
+    await until(lambda: not psutil.Process().children() and not _sleeping())
+
+
+async def test_two_hundred_readings_leave_nothing_behind(made: MadeRepository) -> None:
+    made.commit(a="a")
+    collector = git_collector(made.folder)
+    await collector.collect()
+    descriptors = psutil.Process().num_fds()
+    for _ in range(50):
+        await asyncio.gather(*(collector.collect() for _ in range(4)))
+    assert psutil.Process().children() == []
+    assert psutil.Process().num_fds() == descriptors
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_repository_at_work_is_read_all_the_time(made: MadeRepository) -> None:
+    made.commit(a="a")
+    collector = git_collector(made.folder)
+
+    async def read() -> None:
+        while not working.done():
+            assert (await collector.collect()).values["git_branch"] in {"main", "side", None}
+
+    working = asyncio.create_task(asyncio.to_thread(_work, made))
+    async with asyncio.timeout(60):
+        await asyncio.gather(working, read(), read())
+
+
+def _work(made: MadeRepository) -> None:
+    for number in range(5):
+        made.git("checkout", "--quiet", "-B", "side")
+        made.commit(a=str(number))
+        made.git("checkout", "--quiet", "main")
+        made.git("merge", "--quiet", "side")

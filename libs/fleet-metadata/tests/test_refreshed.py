@@ -1,0 +1,124 @@
+"""What is fetched in the background, and what is answered meanwhile."""
+
+import asyncio
+from time import monotonic
+
+import pytest
+from fetched_server import FetchedServer
+from made_collectors import Clock, until
+
+from fleet_metadata.refreshed import Refreshed
+
+PATIENCE = 2.0
+
+
+@pytest.fixture
+def server() -> FetchedServer:
+    return FetchedServer()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def refreshed(server: FetchedServer, clock: Clock) -> Refreshed[int]:
+    return Refreshed(server.fetch, 5, clock=clock)
+
+
+async def test_the_first_reader_waits_and_the_next_do_not(
+    refreshed: Refreshed[int], server: FetchedServer, clock: Clock
+) -> None:
+    server.go.clear()
+    first = asyncio.create_task(refreshed.read(PATIENCE))
+    await until(lambda: server.asked)
+    assert not first.done()
+    server.go.set()
+    assert (await first).value == 1
+    clock.now += 10
+    server.go.clear()
+    assert (await refreshed.read(PATIENCE)).value == 1
+    assert server.asked == 1
+    await until(lambda: server.asked == 2)
+    server.go.set()
+    await until(lambda: refreshed.last().value == 2)
+
+
+async def test_it_is_fetched_at_most_every_so_many_seconds(
+    refreshed: Refreshed[int], server: FetchedServer, clock: Clock
+) -> None:
+    await refreshed.read(PATIENCE)
+    for passed, asked in ((4.9, 1), (0.2, 2), (4.9, 2), (0.2, 3)):
+        clock.now += passed
+        for _ in range(20):
+            await refreshed.read(PATIENCE)
+            await asyncio.sleep(0)
+        assert server.asked == asked
+
+
+async def test_one_fetch_at_a_time_however_many_read(
+    refreshed: Refreshed[int], server: FetchedServer, clock: Clock
+) -> None:
+    server.go.clear()
+    readers = [asyncio.create_task(refreshed.read(PATIENCE)) for _ in range(100)]
+    await until(lambda: server.asked)
+    clock.now += 1.9
+    late = asyncio.create_task(refreshed.read(PATIENCE))
+    await asyncio.sleep(0)
+    server.go.set()
+    assert {(await reader).value for reader in (*readers, late)} == {1}
+    assert server.asked == 1
+
+
+async def test_a_reader_who_goes_away_does_not_end_the_fetch(
+    refreshed: Refreshed[int], server: FetchedServer
+) -> None:
+    server.go.clear()
+    gone = asyncio.create_task(refreshed.read(PATIENCE))
+    await until(lambda: server.asked)
+    gone.cancel()
+    server.go.set()
+    assert (await refreshed.read(PATIENCE)).value == 1
+
+
+async def test_what_is_forgotten_is_fetched_at_once(refreshed: Refreshed[int], server: FetchedServer) -> None:
+    await refreshed.read(PATIENCE)
+    refreshed.forget()
+    assert refreshed.last().value is None
+    assert refreshed.last().age_seconds is None
+    assert (await refreshed.read(PATIENCE)).value == 2
+
+
+async def test_a_fetch_that_was_forgotten_tells_nothing_when_it_ends(
+    refreshed: Refreshed[int], server: FetchedServer
+) -> None:
+    server.go.clear()
+    server.stubborn = True
+    early = asyncio.create_task(refreshed.read(PATIENCE))
+    await until(lambda: server.asked)
+    refreshed.forget()
+    later = asyncio.create_task(refreshed.read(PATIENCE))
+    server.go.set()
+    assert (await later).value == 2
+    assert server.most_at_once == 1
+    # Who had waited for the old one is content with the new one.
+    assert (await early).value == 2
+
+
+async def test_a_first_fetch_is_waited_for_no_longer_than_patience_is(server: FetchedServer) -> None:
+    refreshed = Refreshed(server.fetch, 5)
+    server.go.clear()
+    asked_at = monotonic()
+    told = await refreshed.read(0.05)
+    assert 0.05 <= monotonic() - asked_at < 2
+    assert (told.value, told.error) == (None, "no answer for 0 s")
+
+
+@pytest.mark.parametrize(("passed", "value"), [(65.0, 1), (65.1, 2), (3600.0, 2)])
+async def test_what_is_of_a_time_long_past_is_waited_for(
+    refreshed: Refreshed[int], server: FetchedServer, clock: Clock, passed: float, value: int
+) -> None:
+    await refreshed.read(PATIENCE)
+    clock.now += passed
+    assert (await refreshed.read(PATIENCE)).value == value
