@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -18,7 +19,10 @@ from embedded_services import local_database
 
 Eventually = Callable[[Callable[[], bool]], None]
 INGEST = "/api/v1/services/dependencies"
-NO_STORES_GIVEN = {"DATABASE_URL": "", "REDIS_URL": ""}
+BRANCH = "what-fleet-up-was-started-in"
+OWN_TOKEN = "a-token-of-the-environment"
+# What the machine's own environment has is not to be tested.
+NOTHING_GIVEN = {"DATABASE_URL": "", "REDIS_URL": "", "METADATA_FOLDER": "", "FLEET_METADATA_TOKEN": ""}
 STOPPED_WITHIN_SECONDS = 15
 
 
@@ -31,17 +35,20 @@ class RunningFleet:
         data_dir: Path,
         options: Sequence[str],
         environment: Mapping[str, str],
+        folder: Path,
         wait: Eventually,
     ) -> None:
         self.data_dir = data_dir
         self._eventually = wait
         self._output = output
         self._seen: set[psutil.Process] = set()
-        command = [sys.executable, "-m", "fleet", "up", "--graph-port", "0", "--data-dir", str(data_dir)]
+        command = [sys.executable, "-m", "fleet", "up", "--data-dir", str(data_dir)]
+        any_ports = ["--graph-port", "0", "--metadata-port", "0"]
         with output.open("wb") as file:
             self._process = subprocess.Popen(
-                [*command, *options],
-                env={**os.environ, **NO_STORES_GIVEN, **environment},
+                [*command, *any_ports, *options],
+                env={**os.environ, **NOTHING_GIVEN, **environment},
+                cwd=folder,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 process_group=0,
@@ -100,7 +107,7 @@ def fleets(folder: Path, wait: Eventually) -> Generator[StartFleet]:
         *options: str, data_dir: Path = folder / "fleet", environment: Mapping[str, str] | None = None
     ) -> RunningFleet:
         output = folder / f"output-{len(started)}"
-        started.append(RunningFleet(output, data_dir, options, environment or {}, wait))
+        started.append(RunningFleet(output, data_dir, options, environment or {}, folder, wait))
         return started[-1]
 
     yield start
@@ -116,18 +123,24 @@ def start_fleet(tmp_path: Path, eventually: Eventually) -> Generator[StartFleet]
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory, eventually: Eventually) -> Generator[RunningFleet]:
-    """A fleet with the sample in it, up for all tests of a module."""
-    for start in fleets(tmp_path_factory.mktemp("sample"), eventually):
-        fleet = start("--sample")
+    """A fleet with the sample in it, started in a git repository, up for all tests of a module."""
+    repository = tmp_path_factory.mktemp("sample")
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", BRANCH, repository], check=True)
+    for start in fleets(repository, eventually):
+        fleet = start("--sample", environment={"FLEET_METADATA_TOKEN": OWN_TOKEN})
         fleet.wait_until_up()
         yield fleet
 
 
-def client_of(data_dir: Path) -> httpx.Client:
+def urls_in(data_dir: Path) -> dict[str, str]:
+    return json.loads((data_dir / "endpoints.json").read_text())
+
+
+def client_of(data_dir: Path, service: str = "graph") -> httpx.Client:
     """A client that knows no more than the data folder tells."""
-    url = json.loads((data_dir / "endpoints.json").read_text())["graph"]
     key = (data_dir / "api-key").read_text().strip()
-    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False)
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.Client(base_url=urls_in(data_dir)[service], headers=headers, trust_env=False)
 
 
 def test_the_sample_is_shown_as_a_tree_of_what_the_checkout_depends_on(sample: RunningFleet) -> None:
@@ -143,14 +156,36 @@ def test_output_that_goes_to_no_terminal_is_plain_text(sample: RunningFleet) -> 
     assert sample.output.replace("\n", "").isprintable()
 
 
-def test_the_screen_shows_urls_health_the_key_and_a_request_to_paste(sample: RunningFleet) -> None:
+def test_the_screen_shows_urls_health_and_the_key(sample: RunningFleet) -> None:
     key = (sample.data_dir / "api-key").read_text().strip()
-    url = json.loads((sample.data_dir / "endpoints.json").read_text())["graph"]
-    assert f"Swagger UI: {url}/docs\n" in sample.output
+    for url in urls_in(sample.data_dir).values():
+        assert f"Swagger UI: {url}/docs (" in sample.output
     assert f"API key:    {key} " in sample.output
-    assert f'curl -H "Authorization: Bearer $(cat {sample.data_dir}/api-key)" {url}/api/v1/' in sample.output
-    for name in ("graph", "PostgreSQL", "Valkey"):
+    for name in ("graph", "metadata", "PostgreSQL", "Valkey"):
         assert any(line.split()[0::2] == [name, "ready"] for line in sample.output.splitlines())
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_requests_to_paste_work_as_they_stand(sample: RunningFleet) -> None:
+    requests = [line for line in sample.output.splitlines() if line.startswith("curl ")]
+    graph, metadata = (json.loads(subprocess.check_output(["/bin/bash", "-c", line])) for line in requests)
+    assert "checkoutservice" in {service["service_id"] for service in graph["services"]}
+    assert metadata["data"]["git_branch"]["value"] == BRANCH
+
+
+@pytest.mark.parametrize(("service", "path"), [("graph", "/api/v1/services"), ("metadata", "/metadata")])
+def test_every_service_answers_to_the_one_key_and_to_no_other(
+    sample: RunningFleet, service: str, path: str
+) -> None:
+    with client_of(sample.data_dir, service) as client:
+        assert client.get(path).status_code == 200
+        for other in (f"Bearer {OWN_TOKEN}", ""):
+            assert client.get(path, headers={"Authorization": other}).status_code == 401
+
+
+def test_the_metadata_tells_of_the_folder_that_fleet_was_started_in(sample: RunningFleet) -> None:
+    with client_of(sample.data_dir, "metadata") as client:
+        assert client.get("/metadata/git_branch").json()["value"] == BRANCH
 
 
 def test_what_the_data_folder_tells_is_for_its_owner_and_right(sample: RunningFleet) -> None:
@@ -193,6 +228,7 @@ def test_after_kill_9_nothing_runs_and_after_ctrl_c_twice_neither_and_what_was_a
         assert client.post(INGEST, json=body).status_code == 202
     key = (killed.data_dir / "api-key").read_text()
     assert {"postgres", "valkey-server"} < {process.name() for process in killed.look()}
+    assert {"dependency_graph", "fleet_metadata"} < {word for p in killed.look() for word in p.cmdline()}
     killed.send(signal.SIGKILL)
     assert killed.exit_code() == -signal.SIGKILL
     eventually(killed.is_gone)
@@ -217,6 +253,26 @@ def test_a_graph_service_that_dies_takes_everything_down_and_is_named(start_flee
     assert fleet.exit_code() == 1
     assert "Error: graph ended with signal 9 (Killed)." in fleet.output
     assert str(fleet.data_dir / "logs" / "graph.log") in fleet.output
+    assert fleet.is_gone()
+    assert not (fleet.data_dir / "endpoints.json").exists()
+
+
+def test_metadata_alone_answers_to_a_key_and_takes_everything_down_when_it_dies(
+    start_fleet: StartFleet,
+) -> None:
+    fleet = start_fleet("--only", "metadata")
+    fleet.wait_until_up()
+    assert urls_in(fleet.data_dir).keys() == {"metadata"}
+    key = (fleet.data_dir / "api-key").read_text().strip()
+    assert f"API key:    {key} " in fleet.output
+    with client_of(fleet.data_dir, "metadata") as client:
+        assert client.get("/metadata").status_code == 200
+    next(process for process in fleet.look() if "fleet_metadata" in process.cmdline()).kill()
+    assert fleet.exit_code() == 1
+    assert "Error: metadata ended with signal 9 (Killed)." in fleet.output
+    log = fleet.data_dir / "logs" / "metadata.log"
+    assert f"{log}:\n" in fleet.output
+    assert log.read_text().splitlines()[-1] in fleet.output
     assert fleet.is_gone()
     assert not (fleet.data_dir / "endpoints.json").exists()
 

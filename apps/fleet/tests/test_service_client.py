@@ -18,13 +18,14 @@ class Starting(HTTPServer):
 
 
 class StandIn(BaseHTTPRequestHandler):
-    """A service that gets ready when it is asked a second time, and knows one key."""
+    """A service that gets ready when it is asked a third time, and knows one key."""
 
     def do_GET(self) -> None:
         if self.path == GRAPH.ready_path:
             assert isinstance(self.server, Starting)
             self.server.asked += 1
-            self.answer(503 if self.server.asked == 1 else 200, b'"the schema is not up to date"')
+            body = b"" if self.server.asked == 2 else b'"the schema is not up to date"'
+            self.answer(200 if self.server.asked > 2 else 503, body)
         else:
             self.answer(200 if self.headers["Authorization"] == "Bearer good" else 401, b'"no such key"')
 
@@ -48,12 +49,13 @@ def client() -> Generator[ServiceClient]:
 
 @pytest.fixture
 def nobody() -> Generator[ServiceClient]:
-    with ServiceClient(Endpoint.claim(GRAPH, "127.0.0.1", 0)) as client:
+    with ServiceClient(*Endpoint.claim("127.0.0.1", {GRAPH: 0})) as client:
         yield client
 
 
 def test_a_service_says_what_keeps_it_from_working_until_nothing_does(client: ServiceClient) -> None:
     assert client.what_is_missing() == '"the schema is not up to date"'
+    assert client.what_is_missing() == "status 503"
     assert not client.what_is_missing()
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fleet.services import SERVICES
+from fleet.services import GRAPH, SERVICES
 
 if TYPE_CHECKING:
     from fleet.settings import Settings
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 ALL = ",".join(SERVICES)
 
 main = typer.Typer(
-    help="Fleet on one machine: what every service depends on, and what breaks when it fails.",
+    help="Fleet on one machine: what every workspace is doing, what every service depends on, "
+    "and what breaks when it fails.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -96,6 +97,8 @@ def up(
 
     PostgreSQL and Valkey are started too, unless DATABASE_URL and REDIS_URL name others.
 
+    The metadata service tells of the folder that this is started in, unless METADATA_FOLDER names another.
+
     What is stored outlives every stop.
     """
     from embedded_services import EmbeddedServiceError
@@ -104,8 +107,13 @@ def up(
     from fleet.up import Plan
     from fleet.up import up as bring_up
 
-    settings = _settings()
     names = only.split(",")
+    if sample and GRAPH.name not in names:
+        raise typer.BadParameter(
+            f"the demo shop is loaded into the {GRAPH.name} service, which --only leaves out",
+            param_hint="--sample",
+        )
+    settings = _settings()
     wanted = {service: ports[f"{name}_port"] for name, service in SERVICES.items() if name in names}
     try:
         bring_up(Plan(data_dir, wanted, sample), settings, Screen())

@@ -1,4 +1,6 @@
 import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from fleet.errors import FleetError
@@ -16,15 +18,25 @@ class Endpoint:
     port: int
 
     @classmethod
-    def claim(cls, service: Service, host: str, port: int) -> "Endpoint":
-        """An endpoint on `port`, or on any free one for 0; raises FleetError where nobody can listen there."""
+    def claim(cls, host: str, ports: Mapping[Service, int]) -> Sequence["Endpoint"]:
+        """An endpoint for each service, on its port, or on any free one for 0.
+
+        Raises FleetError where nobody can listen, or two are to listen on the same port.
+        """
+        with ExitStack() as probes:
+            return [cls._claim(service, host, port, probes) for service, port in ports.items()]
+
+    @classmethod
+    def _claim(cls, service: Service, host: str, port: int, probes: ExitStack) -> "Endpoint":
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            with socket.socket(family) as probe:
-                # As servers do: connections that linger after a close are no hindrance.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-                return cls(service, host, probe.getsockname()[1])
+            probe = probes.enter_context(socket.socket(family))
+            # As servers do: connections that linger after a close are no hindrance.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            # Only a port that is listened on is refused to the next.
+            probe.listen()
+            return cls(service, host, probe.getsockname()[1])
         except OSError as error:
             raise FleetError(
                 f"The {service.title} service cannot listen on port {port} of {host}: {error.strerror}. "

@@ -1,5 +1,8 @@
+import json
+import re
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from fleet.endpoint import Endpoint
 from fleet.errors import FleetError
@@ -11,6 +14,7 @@ READY_WITHIN_SECONDS = 60.0
 ASK_EVERY_SECONDS = 0.1
 KEY_NAME = "fleet up"
 KEY_SCOPES = ("read", "write", "admin")
+KEY = re.compile(r"fleet_(?P<id>[0-9a-z]+)_[0-9A-Za-z]+")
 
 
 class Launcher:
@@ -33,11 +37,11 @@ class Launcher:
         """Bring the service's part of the database up to date."""
         self._run(service, "migrate")
 
-    def serve(self, endpoint: Endpoint) -> None:
-        """Start the service, which is watched from then on."""
+    def serve(self, endpoint: Endpoint, told: Mapping[str, str] | None = None) -> None:
+        """Start the service, which is watched from then on, with `told` in its environment too."""
         service = endpoint.service
-        listen = {"API_HOST": endpoint.host, "API_PORT": str(endpoint.port)}
-        self._supervisor.start(service.name, service.command("serve"), {**self._environment, **listen})
+        command = service.command("serve", "--host", endpoint.host, "--port", str(endpoint.port))
+        self._supervisor.start(service.name, command, {**self._environment, **(told or {})})
 
     def wait_until_ready(self, client: ServiceClient) -> None:
         """Wait until the service says that it can work, up to 60 s, or until something watched ends."""
@@ -55,6 +59,21 @@ class Launcher:
         scopes = [word for scope in KEY_SCOPES for word in ("--scope", scope)]
         return self._run(service, "api-keys", "create", "--name", KEY_NAME, *scopes)
 
+    def keeps_api_key(self, service: Service, api_key: str) -> bool:
+        """Whether the id of `api_key` is that of a good one that `service` keeps, which need not be running.
+
+        The secret in it is not checked: only a running service can do that.
+        """
+        key = KEY.fullmatch(api_key)
+        listed = json.loads(self._run(service, "api-keys", "list", "--json")) if key else []
+        return any(key and entry["key_id"] == key["id"] and not _has_ended(entry) for entry in listed)
+
     def _run(self, service: Service, *arguments: str) -> str:
         name = f"{service.name}-{arguments[0]}"
         return self._supervisor.run(name, service.command(*arguments), self._environment).strip()
+
+
+def _has_ended(key: Mapping[str, str | None]) -> bool:
+    # A time may lie ahead: a rotated key is good until its grace is over.
+    ends = (key["expires_at"], key["revoked_at"])
+    return any(end and datetime.fromisoformat(end) <= datetime.now(UTC) for end in ends)

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from fleet.endpoint import Endpoint
+from fleet.services import Service
 
 
 class Row(NamedTuple):
@@ -54,12 +55,13 @@ class Screen:
     def next_steps(self, endpoints: Sequence[Endpoint], api_key: str, api_key_file: Path) -> None:
         """Where to go from here."""
         for endpoint in endpoints:
-            self.say(f"Swagger UI: {endpoint.url}{endpoint.service.docs_path}")
+            self.say(f"Swagger UI: {endpoint.url}{endpoint.service.docs_path} ({_about(endpoint.service)})")
         self.say(f"API key:    {api_key} (kept in {api_key_file})")
         self.say()
-        first = endpoints[0]
         file = shlex.quote(str(api_key_file))
-        self.say(f'curl -H "Authorization: Bearer $(cat {file})" {first.url}{first.service.guarded_path}')
+        for endpoint in endpoints:
+            request = f"{endpoint.url}{endpoint.service.guarded_path}"
+            self.say(f'curl -H "Authorization: Bearer $(cat {file})" {request}')
         self.say()
         self.say("Ctrl-C stops everything.")
 
@@ -67,3 +69,8 @@ class Screen:
 def _without_secrets(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _about(service: Service) -> str:
+    # A service that takes one key alone has no page without it, and a browser asks as for any password.
+    return f"{service.title}; asks for a password: the API key" if service.key_variable else service.title

@@ -13,6 +13,7 @@ class ServiceClient:
     """HTTP to one running service; a context manager. Raises FleetError where that does not answer."""
 
     def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
         self.service = endpoint.service
         # Proxies of the environment are for the world outside, and these requests stay on the machine.
         self._http = httpx.Client(base_url=endpoint.url, trust_env=False, timeout=30.0)
@@ -31,7 +32,7 @@ class ServiceClient:
             answer = self._http.get(self.service.ready_path)
         except httpx.HTTPError as error:
             return str(error)
-        return "" if answer.is_success else answer.text
+        return "" if answer.is_success else answer.text or f"status {answer.status_code}"
 
     def accepts(self, api_key: str) -> bool:
         """Whether `api_key` is good: known, not revoked, not expired."""

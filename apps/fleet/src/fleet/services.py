@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of Fleet, run as `python -m <module>` with the commands serve, migrate and api-keys.
+    """One service of Fleet, run as `python -m <module>` with the command `serve --host <host> --port <port>`.
 
-    It takes its settings from the environment, and answers `ready_path` with 200 once it can work.
+    It takes its other settings from the environment, and answers `ready_path` with 200 once it can work.
     """
 
     name: str
@@ -18,6 +18,11 @@ class Service:
     docs_path: str
     guarded_path: str
     """Answers 200 to a key with the scope read, and 401 to one that is not good."""
+    key_variable: str | None = None
+    """The environment variable that tells it the one key it takes, wherever that has to be sent.
+
+    A service without it looks keys up in its database, which its command migrate brings up to date.
+    """
 
     @property
     def port_option(self) -> str:
@@ -38,5 +43,16 @@ GRAPH = Service(
     guarded_path="/api/v1/services",
 )
 
-SERVICES = {service.name: service for service in (GRAPH,)}
+METADATA = Service(
+    name="metadata",
+    title="workspace metadata",
+    module="fleet_metadata",
+    port=8001,
+    ready_path="/readyz",
+    docs_path="/docs",
+    guarded_path="/metadata",
+    key_variable="FLEET_METADATA_TOKEN",
+)
+
+SERVICES = {service.name: service for service in (GRAPH, METADATA)}
 """What there is to start, by name and in the order of starting."""

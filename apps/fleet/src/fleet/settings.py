@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -13,9 +15,12 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, description="PostgreSQL to use instead of starting one")
     redis_url: str | None = Field(default=None, description="Redis or Valkey to use instead of starting one")
     api_host: str = Field(default="127.0.0.1", description="address that the services listen on")
-    api_workers: int = Field(default=1, ge=1, description="processes of each service")
+    api_workers: int = Field(default=1, ge=1, description="processes of the graph service")
     rate_limit_query: str = Field(default="6000/min", description="reads of each API key")
     rate_limit_ingestion: str = Field(default="600/min", description="writes of each API key")
+    metadata_folder: Path = Field(
+        default_factory=Path.cwd, description="folder of the workspace that the metadata service tells of"
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -9,6 +9,7 @@ from fleet.launcher import Launcher
 from fleet.sample import dependencies_of_checkout, load_sample
 from fleet.screen import Row, Screen
 from fleet.service_client import ServiceClient
+from fleet.service_start import ServiceStart
 from fleet.services import GRAPH, Service
 from fleet.settings import Settings
 from fleet.stores import Stores, start_stores
@@ -23,6 +24,13 @@ class Plan:
     data_dir: Path
     ports: Mapping[Service, int]
     sample: bool
+    key_keeper: Service = GRAPH
+    """Makes the API keys and keeps them, whether it is among those to bring up or not."""
+
+    def migrated(self) -> Sequence[Service]:
+        """The services whose part of the database has to be up to date."""
+        looking_up = [service for service in self.ports if service.key_variable is None]
+        return list(dict.fromkeys([self.key_keeper, *looking_up]))
 
 
 def up(plan: Plan, settings: Settings, screen: Screen) -> None:
@@ -44,7 +52,7 @@ def start(
 
     Raises as `up`.
     """
-    endpoints = [Endpoint.claim(service, settings.api_host, port) for service, port in plan.ports.items()]
+    endpoints = Endpoint.claim(settings.api_host, plan.ports)
     clients = [running.enter_context(ServiceClient(endpoint)) for endpoint in endpoints]
     supervisor = Supervisor(data_dir.logs)
     with screen.step("Starting the database and the cache"):
@@ -53,38 +61,16 @@ def start(
     running.callback(supervisor.stop)
     launcher = Launcher(supervisor, settings.environment() | stores.environment())
     with screen.step("Bringing the database up to date"):
-        for endpoint in endpoints:
-            launcher.migrate(endpoint.service)
+        for service in plan.migrated():
+            launcher.migrate(service)
     with screen.step(f"Starting the services: {', '.join(service.name for service in plan.ports)}"):
-        for endpoint in endpoints:
-            launcher.serve(endpoint)
-        api_key = _good_api_key(clients, data_dir, launcher, screen)
+        api_key = ServiceStart(plan.key_keeper, clients, launcher, data_dir, screen).run()
     if plan.sample:
         _show_sample(clients, screen)
     data_dir.announce({endpoint.service.name: endpoint.url for endpoint in endpoints}, stores.database.url)
     _show_overview(endpoints, stores, screen)
     screen.next_steps(endpoints, api_key, data_dir.api_key_file)
     return supervisor
-
-
-def _good_api_key(
-    clients: Sequence[ServiceClient], data_dir: DataDir, launcher: Launcher, screen: Screen
-) -> str:
-    """The key of an earlier start if it is still good, else a new one; all services are ready then."""
-    first = clients[0]
-    kept = data_dir.api_key()
-    # A key is made while the services start; whether an old one is good, only a running service can tell.
-    api_key = kept or launcher.create_api_key(first.service)
-    for client in clients:
-        launcher.wait_until_ready(client)
-    if kept and not first.accepts(kept):
-        screen.say(f"The API key in {data_dir.api_key_file} is no longer good: it is replaced by a new one.")
-        api_key = launcher.create_api_key(first.service)
-    if api_key != kept:
-        data_dir.keep_api_key(api_key)
-    for client in clients:
-        client.use(api_key)
-    return api_key
 
 
 def _show_sample(clients: Sequence[ServiceClient], screen: Screen) -> None:
