@@ -3,8 +3,6 @@
 uv run python benchmarks/graph.py [--smoke] [--large] [--only NAME]
 """
 
-import os
-import platform
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Annotated
@@ -15,10 +13,9 @@ import uvloop
 from figures import FULL, SMOKE, Result, Scale
 from load import CONNECTIONS, GENERATOR
 from query_rows import dense_and_cyclic, first, first_large, repeated
-from rich.console import Console
-from rich.table import Table
 from stand import Stand
 from stream_rows import streamed, streamed_large
+from table import console, show
 from write_rows import cycles_found, ingested
 
 Row = Callable[[Stand, Scale], Awaitable[list[Result]]]
@@ -46,7 +43,6 @@ ROWS: dict[Name, Row] = {
     Name.CYCLES: cycles_found,
 }
 LARGE = {Name.FIRST_LARGE, Name.NDJSON_LARGE}
-REACHED = {True: "[green]yes", False: "[red]no", None: "-"}
 
 
 def main(
@@ -61,31 +57,18 @@ def main(
 
 
 async def _measure(stand: Stand, names: list[Name], scale: Scale) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
-    table = Table("what", "target", "measured", "ours and theirs", "reached")
+    screen, results = console(), list[Result]()
     for name in names:
-        with console.status(name):
-            results = await ROWS[name](stand, scale)
-        for result in results:
-            table.add_row(
-                result.what, result.target, result.measured, result.figures, REACHED[result.reached]
-            )
-    console.print(table)
-    console.print(await _machine(stand), highlight=False)
-    if scale is SMOKE:
-        console.print("A smoke run: its figures mean nothing.")
+        with screen.status(name):
+            results += await ROWS[name](stand, scale)
+    show(screen, results, smoke=scale is SMOKE, others=await _others(stand))
 
 
-async def _machine(stand: Stand) -> str:
+async def _others(stand: Stand) -> str:
     connection = await asyncpg.connect(stand.postgres_url)
     postgres = await connection.fetchval("SHOW server_version")
     await connection.close()
-    return (
-        f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.1f} in the last 5 minutes; "
-        f"Python {platform.python_version()}, PostgreSQL {postgres}; "
-        f"repeats by {GENERATOR} on {CONNECTIONS} connections"
-    )
+    return f"PostgreSQL {postgres}; repeats by {GENERATOR} on {CONNECTIONS} connections"
 
 
 if __name__ == "__main__":

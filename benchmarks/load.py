@@ -72,15 +72,17 @@ class Client:
         return body
 
 
-async def requests_per_second(address: Address, path: str, seconds: int) -> float:
-    """What the server manages on 32 connections; raises RuntimeError where an answer is no success."""
+async def requests_per_second(
+    address: Address, path: str, seconds: int, connections: int = CONNECTIONS
+) -> float:
+    """What the server manages on so many connections; raises RuntimeError where an answer is no success."""
     if GENERATOR == "wrk":
-        return await _by_wrk(address, path, seconds)
-    return await _by_ourselves(address, path, seconds)
+        return await _by_wrk(address, path, seconds, connections)
+    return await _by_ourselves(address, path, seconds, connections)
 
 
-async def _by_wrk(address: Address, path: str, seconds: int) -> float:
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Authorization: Bearer {address.token}"]
+async def _by_wrk(address: Address, path: str, seconds: int, connections: int) -> float:
+    options = ["-t1", f"-c{connections}", f"-d{seconds}s", "-H", f"Authorization: Bearer {address.token}"]
     url = f"http://127.0.0.1:{address.port}{path}"
     process = await asyncio.create_subprocess_exec("wrk", *options, url, stdout=asyncio.subprocess.PIPE)
     told = (await process.communicate())[0].decode()
@@ -90,9 +92,9 @@ async def _by_wrk(address: Address, path: str, seconds: int) -> float:
     return float(rate[1])
 
 
-async def _by_ourselves(address: Address, path: str, seconds: int) -> float:
+async def _by_ourselves(address: Address, path: str, seconds: int, connections: int) -> float:
     started = perf_counter()
-    counts = await asyncio.gather(*[_repeat(address, path, started + seconds) for _ in range(CONNECTIONS)])
+    counts = await asyncio.gather(*[_repeat(address, path, started + seconds) for _ in range(connections)])
     return sum(counts) / (perf_counter() - started)
 
 
