@@ -5,13 +5,13 @@ uv run python benchmarks/metadata.py [--smoke] [--only NAME]
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from figures import Result, at_least, at_most, in_turn, milliseconds, within
@@ -132,7 +132,7 @@ class Name(StrEnum):
     AGENTS = "agents"
 
 
-ROWS: dict[Name, Callable[[Path, Scale], Awaitable[list[Result]]]] = {
+ROWS: dict[Name, Callable[[Path, Scale], Coroutine[Any, Any, list[Result]]]] = {
     Name.LOCAL: local,
     Name.READERS: readers,
     Name.AGENTS: agents,

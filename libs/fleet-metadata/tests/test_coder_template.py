@@ -20,8 +20,8 @@ from shown_collectors import LONG_NAME, TOO_LONG_NAME, tell
 from small_server import Asked, Told, small_server
 
 from fleet_metadata import Key, ValueType
-from fleet_metadata.coder_template import chosen, hcl_string, template
 from fleet_metadata.collection.untold import NoSuchKey
+from fleet_metadata.commands.coder_template import chosen, hcl_string, template
 
 TOKEN = "correct$horse`battery`\"staple'\\n"
 KEPT_BYTES = 2048

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from agent_servers import Agent, Asked, agent, document, silence, told
 
+from fleet_metadata.agents.name_lookup import NameLookup
+from fleet_metadata.agents.unreadable import of_fault
+from fleet_metadata.agents.workspace_metadata import metadata_of
 from fleet_metadata.client import LARGEST_BYTES, FleetClient, Kind, Unreadable, WorkspaceMetadata
-from fleet_metadata.name_lookup import NameLookup
-from fleet_metadata.unreadable import of_fault
-from fleet_metadata.workspace_metadata import metadata_of
 
 TOKEN = "correct-horse-battery-staple"
 GOOD = document(git_branch="main", git_ahead=None)

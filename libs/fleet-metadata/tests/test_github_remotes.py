@@ -12,10 +12,12 @@ from github_answers import (
     pull,
     repository,
 )
+from pydantic import ValidationError
 from small_server import small_server
 
 from fleet_metadata.collector import CollectionFailed, NotApplicable, Reading
 from fleet_metadata.collectors.forges import GitHubCollector
+from fleet_metadata.collectors.forges.pushed_branch import PushedBranch
 
 NO_REPOSITORY = NotApplicable("no git repository in folder")
 
@@ -147,3 +149,17 @@ async def test_a_remote_is_githubs_at_github_or_at_the_host_of_the_api(
     else:
         with pytest.raises(NotApplicable):
             await subject
+
+
+def test_names_that_differ_in_case_only_are_of_one_repository() -> None:
+    assert not PushedBranch("Octo/Cat", "b", "octo/cat").is_of_fork
+    assert PushedBranch("octo/cat", "b", "me/cat").is_of_fork
+
+
+@pytest.mark.parametrize(
+    "url", ["github.com", "ftp://github.com", "http://", "https://[x", "https://x:port", f"{SECRET}"]
+)
+def test_a_setting_that_is_no_url_of_a_server_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="not the URL of a server") as refused:
+        workspace(checked_out(), github_api_url=url)
+    assert SECRET not in str(refused.value)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from fleet_metadata.agents.workspace_metadata import metadata_of
 from fleet_metadata.collection.cleaning import Cleaning
-from fleet_metadata.screen import _lines, _tables
-from fleet_metadata.told_elsewhere import cleaned
-from fleet_metadata.workspace_metadata import metadata_of
+from fleet_metadata.commands.screen import _lines, _tables
+from fleet_metadata.commands.told_elsewhere import cleaned
 
 TEXTS = st.text() | st.sampled_from(["git", "git_branch", "\x1b[31m", "[red]", "a\nb", "\u202eabc", "\ud800"])
 SOME = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS

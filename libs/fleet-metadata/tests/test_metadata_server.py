@@ -151,7 +151,11 @@ def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
         ("METADATA_PORT", "70000", "METADATA_PORT: Input should be less than or equal to 65535"),
         ("METADATA_FOLDER", "/no/such/folder", "METADATA_FOLDER: Path does not point to a directory"),
         ("GITHUB_API_URL", "github.com", "GITHUB_API_URL: not the URL of a server: https://api.github.com"),
-        ("METADATA_SIZE_LIMIT_MB", "0", "METADATA_SIZE_LIMIT_MB: Input should be greater than or equal to 0.005"),
+        (
+            "METADATA_SIZE_LIMIT_MB",
+            "0",
+            "METADATA_SIZE_LIMIT_MB: Input should be greater than or equal to 0.005",
+        ),
     ):
         done = subprocess.run(
             [*COMMAND, "serve"],

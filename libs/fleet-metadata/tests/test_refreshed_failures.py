@@ -8,7 +8,7 @@ from fetched_server import FetchedServer
 from made_collectors import Clock, until
 
 from fleet_metadata.collector import CollectionFailed
-from fleet_metadata.refreshed import Refreshed
+from fleet_metadata.freshness.refreshed import Refreshed
 
 PATIENCE = 2.0
 

@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 from made_collectors import until
 
-from fleet_metadata.shared_run import SharedRun
+from fleet_metadata.freshness.shared_run import SharedRun
 
 
 class Work:

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_metadata.remembered import OVERHEAD_BYTES, Remembered
-from fleet_metadata.workspace_metadata import NotMetadata, metadata_in
+from fleet_metadata.agents.remembered import OVERHEAD_BYTES, Remembered
+from fleet_metadata.agents.workspace_metadata import NotMetadata, metadata_in
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

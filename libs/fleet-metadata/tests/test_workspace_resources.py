@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from fleet_metadata.collectors.workspace.cgroup import Cgroup, CpuUse
 from fleet_metadata.collectors.workspace.cpu_meter import CpuMeter
 from fleet_metadata.collectors.workspace.percent import percent
-from fleet_metadata.collectors.workspace.resources import Resources
+from fleet_metadata.collectors.workspace.resources import FIRST_LOOK_SECONDS, Resources
 
 MIB = 1024 * 1024
 WELL_BEYOND = 20.0
@@ -110,6 +110,25 @@ async def test_cpu_is_told_against_the_limit(root: LimitedFolder, clock: Clock) 
     clock.now += 10
     root.cpu("200000 100000", used_usec=10_000_000)
     assert (await resources.usage()).cpu_percent == 25
+
+
+async def test_who_asks_right_after_the_start_waits_a_moment_and_is_told_of_it(
+    root: LimitedFolder, clock: Clock
+) -> None:
+    root.cpu("200000 100000", 0)
+    paused: list[float] = []
+
+    def pause(seconds: float) -> None:
+        paused.append(seconds)
+        clock.now += seconds
+        # Half of two cores.
+        root.cpu("200000 100000", int(seconds * 1_000_000))
+
+    resources = Resources(root.folder, Cgroup(root.folder), clock, pause)
+    assert (await resources.usage()).cpu_percent == 50
+    clock.now += 1
+    await resources.usage()
+    assert paused == [FIRST_LOOK_SECONDS]
 
 
 async def test_cpu_is_told_against_the_limit_of_now(root: LimitedFolder, clock: Clock) -> None:

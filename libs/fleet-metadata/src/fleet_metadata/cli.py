@@ -8,7 +8,7 @@ import typer
 
 # All else is imported by the commands that need it: `get` may be run at each prompt of a shell.
 if TYPE_CHECKING:
-    from fleet_metadata.reading import Reader
+    from fleet_metadata.commands.reading import Reader
     from fleet_metadata.settings import Settings
 
 main = typer.Typer(
@@ -80,8 +80,8 @@ def _reader(folder: Path | None, url: str | None) -> "Reader":
     if folder and url:
         raise typer.BadParameter("there is a --folder or a --url to look at, not both")
     settings = _settings(metadata_folder=folder)
-    from fleet_metadata.command_log import set_up_log
-    from fleet_metadata.reading import reader_of
+    from fleet_metadata.commands.command_log import set_up_log
+    from fleet_metadata.commands.reading import reader_of
 
     set_up_log(settings)
     return reader_of(settings, url)
@@ -101,7 +101,7 @@ def serve(
     """Answer requests over HTTP and MCP until SIGTERM or Ctrl-C."""
     settings = _settings(metadata_host=host, metadata_port=port, metadata_folder=folder)
     from fleet_metadata.board_of import UnknownCollector
-    from fleet_metadata.running import WRONG, failure
+    from fleet_metadata.commands.running import WRONG, failure
     from fleet_metadata.serving import serve_http, serve_stdio
 
     try:
@@ -129,8 +129,8 @@ def show(
     Values are cut to the width of a terminal, and whole elsewhere.
     """
     from fleet_metadata.collection.selection import Selection
-    from fleet_metadata.running import look_again, run
-    from fleet_metadata.screen import Screen
+    from fleet_metadata.commands.running import look_again, run
+    from fleet_metadata.commands.screen import Screen
 
     reader = _reader(folder, url)
     selection, screen = Selection(prefix, None, list_only), Screen()
@@ -158,7 +158,7 @@ def get(
 
     Ends with 3 where there is no such key or it does not apply here, and with 1 where its collector failed.
     """
-    from fleet_metadata.running import follow, run, tell
+    from fleet_metadata.commands.running import follow, run, tell
 
     async def look(reader: "Reader") -> None:
         await (follow(key, reader, interval) if watch else tell(key, reader))
@@ -182,10 +182,10 @@ def coder_template(
         raise typer.BadParameter("there are --all or --keys to choose, not both")
     settings = _settings()
     from fleet_metadata.board_of import UnknownCollector, collectors_of
-    from fleet_metadata.coder_template import chosen, template
     from fleet_metadata.collection.untold import NoSuchKey
-    from fleet_metadata.command_log import set_up_log
-    from fleet_metadata.running import UNKNOWN, WRONG, failure
+    from fleet_metadata.commands.coder_template import chosen, template
+    from fleet_metadata.commands.command_log import set_up_log
+    from fleet_metadata.commands.running import UNKNOWN, WRONG, failure
 
     set_up_log(settings)
     try:

@@ -7,11 +7,11 @@ from typing import Self, TypeAlias
 
 import httpx
 
-from fleet_metadata.agent_address import BadAddress, metadata_url
-from fleet_metadata.name_lookup import NameLookup
-from fleet_metadata.remembered import Remembered
-from fleet_metadata.unreadable import Kind, Unreadable, of_fault, of_status
-from fleet_metadata.workspace_metadata import (
+from fleet_metadata.agents.agent_address import BadAddress, metadata_url
+from fleet_metadata.agents.name_lookup import NameLookup
+from fleet_metadata.agents.remembered import Remembered
+from fleet_metadata.agents.unreadable import Kind, Unreadable, of_fault, of_status
+from fleet_metadata.agents.workspace_metadata import (
     CollectorState,
     Entry,
     NotMetadata,

@@ -43,9 +43,7 @@ class Settings(BaseSettings):
     metadata_folder: DirectoryPath = Field(default=Path(), description="folder of the workspace")
     metadata_host: str = Field(default="127.0.0.1", description="address to listen on")
     metadata_port: int = Field(default=8001, ge=0, le=65535, description="port to listen on")
-    metadata_size_limit_mb: float = Field(
-        default=1, ge=0.005, le=100, description="largest answer, in MiB"
-    )
+    metadata_size_limit_mb: float = Field(default=1, ge=0.005, le=100, description="largest answer, in MiB")
     metadata_disabled_collectors: Listed = Field(
         default_factory=list, description="collectors that are not to run, with commas between"
     )

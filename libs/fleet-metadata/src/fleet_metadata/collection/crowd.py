@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 from fleet_metadata.collection.answer import Answer
-from fleet_metadata.shared_run import SharedRun
+from fleet_metadata.freshness.shared_run import SharedRun
 
 CROWD = 10
 """From how many readers of one answer on it is a crowd that reads."""

@@ -16,8 +16,8 @@ from fleet_metadata.collector import (
     Reading,
     RemoteCollector,
 )
-from fleet_metadata.refreshed import Fetched, Refreshed
-from fleet_metadata.shared_run import SharedRun
+from fleet_metadata.freshness.refreshed import Fetched, Refreshed
+from fleet_metadata.freshness.shared_run import SharedRun
 
 DEADLINE_SECONDS = 2.0
 """How long one collector may keep an answer waiting."""

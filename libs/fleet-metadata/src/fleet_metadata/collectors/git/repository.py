@@ -10,7 +10,7 @@ from fleet_metadata.collectors.git.porcelain import Status
 from fleet_metadata.collectors.git.process import Git
 from fleet_metadata.collectors.git.refusal import refusal
 from fleet_metadata.collectors.git.together import together
-from fleet_metadata.shared_run import SharedRun
+from fleet_metadata.freshness.shared_run import SharedRun
 
 CHECKOUT_WITHIN_SECONDS = 2.0
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fleet_metadata.collectors.workspace.coder_api import CoderApi, Refused
 from fleet_metadata.collectors.workspace.coder_work import Work, chat_of, chats_of, latest, root_of, tasks_of
 from fleet_metadata.collectors.workspace.task import Task, Told
-from fleet_metadata.refreshed import Refreshed
+from fleet_metadata.freshness.refreshed import Refreshed
 
 _NOT_FOUND = 404
 _PATIENCE_SECONDS = 0.8

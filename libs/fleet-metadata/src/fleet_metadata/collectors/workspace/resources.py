@@ -3,7 +3,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TypeVar
 
 import psutil
@@ -17,6 +17,7 @@ from fleet_metadata.collectors.workspace.percent import percent
 T = TypeVar("T")
 
 READ_WITHIN_SECONDS = 0.5
+FIRST_LOOK_SECONDS = 0.1
 _MACHINE = "the whole machine"
 
 
@@ -33,11 +34,19 @@ class Usage:
 class Resources:
     """How much of CPU, memory and disk is used: of a container's limits where it has some, else of the machine.
 
-    The disk is the file system that `folder` is on. CPU is counted from the moment that this is made.
+    The disk is the file system that `folder` is on. CPU is counted from the moment that this is made; who asks
+    right after that waits a moment, so that there is something to tell.
     """
 
-    def __init__(self, folder: Path, cgroup: Cgroup, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cgroup: Cgroup,
+        clock: Callable[[], float] = monotonic,
+        pause: Callable[[float], object] = sleep,
+    ) -> None:
         self._cgroup = cgroup
+        self._pause = pause
         self._cpu = CpuMeter(self._cpu_uses, clock)
         self._work = OwnThread("CPU and memory", self._cpu_and_memory)
         self._disk = OwnThread(f"the file system of {folder}", partial(_disk_percent, folder))
@@ -51,7 +60,11 @@ class Resources:
         return Usage(*work, disk, (*why_no_work, *why_no_disk))
 
     def _cpu_and_memory(self) -> tuple[int | None, int | None]:
-        return self._cpu.percent(), self._memory_percent()
+        busy = self._cpu.percent()
+        if busy is None:
+            self._pause(FIRST_LOOK_SECONDS)
+            busy = self._cpu.percent()
+        return busy, self._memory_percent()
 
     def _cpu_uses(self) -> Mapping[Hashable, CpuUse]:
         return {**self._cgroup.cpu()} or {_MACHINE: _cpu_of_machine()}

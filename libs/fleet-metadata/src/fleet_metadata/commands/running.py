@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 
 import typer
 
+from fleet_metadata.agents.workspace_metadata import WorkspaceMetadata
 from fleet_metadata.board_of import UnknownCollector
 from fleet_metadata.collection.selection import Selection
 from fleet_metadata.collection.text import as_text
 from fleet_metadata.collection.untold import NoSuchKey, NotTold
-from fleet_metadata.complaint import complain
-from fleet_metadata.lookup import value_of
-from fleet_metadata.reading import CannotRead, Reader
-from fleet_metadata.workspace_metadata import WorkspaceMetadata
+from fleet_metadata.commands.complaint import complain
+from fleet_metadata.commands.lookup import value_of
+from fleet_metadata.commands.reading import CannotRead, Reader
 
 FAILED, WRONG, UNKNOWN = 1, 2, 3
 INTERRUPTED, TERMINATED = 130, 143

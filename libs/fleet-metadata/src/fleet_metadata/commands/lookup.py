@@ -1,10 +1,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fleet_metadata.agents.workspace_metadata import CollectorState
 from fleet_metadata.collection.selection import Selection
 from fleet_metadata.collection.untold import NoSuchKey, NotTold
-from fleet_metadata.reading import Reader
-from fleet_metadata.workspace_metadata import CollectorState
+from fleet_metadata.commands.reading import Reader
 
 
 async def value_of(key: str, reader: Reader) -> Any:

@@ -1,8 +1,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fleet_metadata.agents.workspace_metadata import Entry, WorkspaceMetadata
 from fleet_metadata.collection.cleaning import Cleaning, TooLarge
-from fleet_metadata.workspace_metadata import Entry, WorkspaceMetadata
 
 
 def cleaned(metadata: WorkspaceMetadata, cleaning: Cleaning) -> WorkspaceMetadata:

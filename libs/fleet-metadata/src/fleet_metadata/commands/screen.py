@@ -12,9 +12,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fleet_metadata.agents.workspace_metadata import CollectorState, WorkspaceMetadata
 from fleet_metadata.collection.text import as_text
-from fleet_metadata.complaint import complain
-from fleet_metadata.workspace_metadata import CollectorState, WorkspaceMetadata
+from fleet_metadata.commands.complaint import complain
 
 _COLOURS = {"ok": "green", "stale": "yellow", "failed": "red"}
 _NOTHING = "-"

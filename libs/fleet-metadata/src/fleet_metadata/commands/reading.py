@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+from fleet_metadata.agents.workspace_metadata import WorkspaceMetadata, metadata_in
 from fleet_metadata.board_of import board_of, cleaning_of
 from fleet_metadata.collection.board import Board
 from fleet_metadata.collection.selection import EVERYTHING, Selection
-from fleet_metadata.command_log import set_up_log
+from fleet_metadata.commands.command_log import set_up_log
+from fleet_metadata.commands.told_elsewhere import cleaned
 from fleet_metadata.settings import Settings
-from fleet_metadata.told_elsewhere import cleaned
-from fleet_metadata.workspace_metadata import WorkspaceMetadata, metadata_in
 
 if TYPE_CHECKING:
     from fleet_metadata.client import FleetClient
