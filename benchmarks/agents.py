@@ -4,7 +4,10 @@ python agents.py FOLDER PORT...
 """
 
 import asyncio
+import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -15,14 +18,25 @@ from fleet_metadata.settings import Settings
 from observability import configure_logging
 
 
-def server(folder: Path, port: int) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """Leaves signals to whoever runs many."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def server(folder: Path, port: int) -> Server:
     settings = Settings(metadata_folder=folder, metadata_port=port)
     app = create_app(settings, board_of(settings))
-    return uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
+    return Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
 
 
 async def serve(folder: Path, ports: list[int]) -> None:
-    await asyncio.gather(*(server(folder, port).serve() for port in ports))
+    servers = [server(folder, port) for port in ports]
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lambda: [setattr(one, "should_exit", True) for one in servers])
+    await asyncio.gather(*(one.serve() for one in servers))
 
 
 if __name__ == "__main__":

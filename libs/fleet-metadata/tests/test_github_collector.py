@@ -85,9 +85,9 @@ async def test_without_a_token_it_asks_without_one_and_seldom(github: FakeGitHub
         for told_to in (5, 600)
     }
     assert seconds == {
-        (None, 5): 300,
+        (None, 5): 360,
         (None, 600): 600,
-        ("  ", 5): 300,
+        ("  ", 5): 360,
         ("  ", 600): 600,
         (SECRET, 5): 5,
         (SECRET, 600): 600,

@@ -157,7 +157,7 @@ def test_names_that_differ_in_case_only_are_of_one_repository() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["github.com", "ftp://github.com", "http://", "https://[x", "https://x:port", f"{SECRET}"]
+    "url", ["github.com", "ftp://github.com", "http://", "https://[x", "https://x:port", SECRET]
 )
 def test_a_setting_that_is_no_url_of_a_server_is_refused(url: str) -> None:
     with pytest.raises(ValidationError, match="not the URL of a server") as refused:

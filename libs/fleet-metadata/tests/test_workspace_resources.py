@@ -124,7 +124,7 @@ async def test_who_asks_right_after_the_start_waits_a_moment_and_is_told_of_it(
         # Half of two cores.
         root.cpu("200000 100000", int(seconds * 1_000_000))
 
-    resources = Resources(root.folder, Cgroup(root.folder), clock, pause)
+    resources = Resources(root.folder, _cgroup(root), clock, pause)
     assert (await resources.usage()).cpu_percent == 50
     clock.now += 1
     await resources.usage()

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     github_token: Token | None = Field(
         default=None,
         validation_alias=AliasChoices("github_token", "gh_token"),
-        description="token for GitHub; without it GitHub is asked every five minutes",
+        description="token for GitHub; without it GitHub is asked every six minutes",
     )
     gitlab_project: str | None = Field(
         default=None, description="project at GitLab, group/name, instead of that of the remote"

@@ -20,7 +20,8 @@ from fleet_metadata.collectors.git.remote_url import RemoteUrl
 from fleet_metadata.settings import Settings
 from fleet_metadata.workspace import Workspace
 
-_SECONDS_WITHOUT_TOKEN = 300.0
+# A look takes up to five questions.
+_SECONDS_WITHOUT_TOKEN = 360.0
 _REPOSITORY = re.compile(r"(?!\.)[\w.-]+/(?!\.\.?$)[\w.-]+", re.ASCII)
 _NOT_HERE = "the remote origin is not at GitHub; if the repository is, set GITHUB_REPO to its owner/name"
 
