@@ -172,61 +172,63 @@ def canary(number: int) -> str:
     return f"ghp_Canary{number:02}{'x' * 28}"
 
 
-def test_planted_secrets_are_in_no_answer_log_or_metric(repository: MadeRepository, tmp_path: Path) -> None:
-    """In the remote, the environment, the task, a commit, the answers of GitHub and its errors."""
+def github_with_canaries(asked: Asked) -> Told:
+    """A pull request that tells secrets, and refusals that do."""
+    pull = {
+        "number": 7,
+        "state": "open",
+        "title": f"Use {canary(1)} and https://me:{canary(2)}@example.com/",
+        "html_url": f"https://me:{canary(3)}@github.com/acme/shop/pull/7",
+        "draft": False,
+        "merged_at": None,
+        "head": {"ref": "planted", "sha": "a" * 40, "user": {"login": "acme"}, "label": "acme:planted"},
+        "requested_reviewers": [],
+        "requested_teams": [],
+    }
+    if asked.path.startswith("/repos/acme/shop/pulls?"):
+        return Told(json.dumps([pull]).encode())
+    refused = {"message": f"what is {canary(4)}, {dict(asked.headers)}"}
+    return Told(json.dumps(refused).encode(), 403, {"x-ratelimit-remaining": "4000"})
 
-    def github(asked: Asked) -> Told:
-        pull = {
-            "number": 7,
-            "state": "open",
-            "title": f"Use {canary(1)} and https://me:{canary(2)}@example.com/",
-            "html_url": f"https://me:{canary(3)}@github.com/acme/shop/pull/7",
-            "draft": False,
-            "merged_at": None,
-            "head": {"ref": "planted", "sha": "a" * 40, "user": {"login": "acme"}, "label": "acme:planted"},
-            "requested_reviewers": [],
-            "requested_teams": [],
-        }
-        if asked.path.startswith("/repos/acme/shop/pulls?"):
-            return Told(json.dumps([pull]).encode())
-        refused = {"message": f"what is {canary(4)}, {dict(asked.headers)}"}
-        return Told(json.dumps(refused).encode(), 403, {"x-ratelimit-remaining": "4000"})
 
-    task = tmp_path / "task.json"
+def plant(repository: MadeRepository, task: Path, forge_url: str) -> dict[str, str]:
+    """Put secrets into the task, a commit and the remote; the settings with others."""
     told = {"status": "running", "description": f"with password={canary(5)}", "source": f"me {canary(6)}"}
     task.write_text(json.dumps(told))
     repository.git("checkout", "--quiet", "-B", "planted")
     repository.commit(f"Use {canary(7)}\n\nBearer {canary(8)}")
     repository.git("remote", "add", "origin", f"https://me:{canary(9)}@github.com/acme/shop.git")
-    with (
-        small_server(github) as forge,
-        RunningMetadata(
-            repository.folder,
-            tmp_path / "log",
-            GITHUB_API_URL=forge.url,
-            GITHUB_TOKEN=canary(10),
-            CODER_AGENT_URL=forge.url,
-            CODER_AGENT_TOKEN=canary(11),
-            CODER_WORKSPACE_ID="2b1b1c1e-1111-4222-8333-444455556666",
-            CODER_WORKSPACE_NAME=canary(12),
-            GITLAB_TOKEN=canary(13),
-            FLEET_METADATA_TOKEN=TOKEN,
-            AWS_SECRET_ACCESS_KEY=canary(14),
-            FLEET_TASK_FILE=str(task),
-            LOG_LEVEL="DEBUG",
-        ) as server,
-    ):
-        whole = get(server, "/metadata")
-        answers = [whole, get(server, "/metrics"), get(server, f"/metadata/{canary(15)}")]
-        answers += [get(server, f"/metadata/{key}?format=text") for key in whole.json()["data"]]
-        answers += [
-            httpx.get(f"{server.url}/metadata", headers={"Authorization": canary(16)}, trust_env=False)
-        ]
+    return {
+        "GITHUB_API_URL": forge_url,
+        "GITHUB_TOKEN": canary(10),
+        "CODER_AGENT_URL": forge_url,
+        "CODER_AGENT_TOKEN": canary(11),
+        "CODER_WORKSPACE_ID": "2b1b1c1e-1111-4222-8333-444455556666",
+        "CODER_WORKSPACE_NAME": canary(12),
+        "GITLAB_TOKEN": canary(13),
+        "FLEET_METADATA_TOKEN": TOKEN,
+        "AWS_SECRET_ACCESS_KEY": canary(14),
+        "FLEET_TASK_FILE": str(task),
+        "LOG_LEVEL": "DEBUG",
+    }
+
+
+def test_planted_secrets_are_in_no_answer_log_or_metric(repository: MadeRepository, tmp_path: Path) -> None:
+    """In the remote, the environment, the task, a commit, the answers of GitHub and its errors."""
+    with small_server(github_with_canaries) as forge:
+        settings = plant(repository, tmp_path / "task.json", forge.url)
+        with RunningMetadata(repository.folder, tmp_path / "log", **settings) as server:
+            whole = get(server, "/metadata")
+            answers = [whole, get(server, "/metrics"), get(server, f"/metadata/{canary(15)}")]
+            answers += [get(server, f"/metadata/{key}?format=text") for key in whole.json()["data"]]
+            answers += [get(server, "/metadata", Authorization=canary(16))]
     repository.git("remote", "remove", "origin")
     values = {key: entry["value"] for key, entry in whole.json()["data"].items()}
     assert values["git_remote_url"] == "https://github.com/acme/shop.git"
-    assert values["github_pr_number"] == 7
-    assert values["github_pr_url"] == "https://github.com/acme/shop/pull/7"
+    assert (values["github_pr_number"], values["github_pr_url"]) == (
+        7,
+        "https://github.com/acme/shop/pull/7",
+    )
     assert values["workspace_task_description"] == "with password=***"
     assert "Use ghp_***" in values["git_commit_message"]
     assert TOKEN not in server.log

@@ -1,0 +1,22 @@
+"""A client of agents, and one that is dead."""
+
+import socket
+from collections.abc import AsyncGenerator
+
+import pytest
+from read_agents import TOKEN
+
+from fleet_metadata.client import FleetClient
+
+
+@pytest.fixture
+async def client() -> AsyncGenerator[FleetClient]:
+    async with FleetClient(TOKEN, timeout=5.0) as client:
+        yield client
+
+
+@pytest.fixture
+def dead_url() -> str:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{held.getsockname()[1]}"
