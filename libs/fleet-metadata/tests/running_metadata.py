@@ -33,6 +33,7 @@ class RunningMetadata:
     def __init__(self, folder: Path, log: Path, **settings: str) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
+        self.folder = folder
         self._log = log
         told = {"METADATA_FOLDER": str(folder), "METADATA_PORT": str(port), **settings}
         with log.open("ab") as output:
