@@ -4,6 +4,7 @@ import socket
 from collections.abc import AsyncGenerator
 
 import pytest
+from collected_git import Children
 from read_agents import TOKEN
 
 from fleet_metadata.client import FleetClient
@@ -20,3 +21,9 @@ def dead_url() -> str:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+@pytest.fixture
+def children() -> Children:
+    """Those of this process that a test starts."""
+    return Children()

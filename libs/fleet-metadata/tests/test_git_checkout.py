@@ -1,9 +1,8 @@
 import asyncio
 from pathlib import Path
 
-import psutil
 import pytest
-from collected_git import until
+from collected_git import Children, until
 from git_repositories import MadeRepository, isolate, script
 
 from fleet_metadata.collector import CollectionFailed
@@ -151,18 +150,20 @@ async def test_those_who_ask_at_the_same_time_share_a_reading(made: MadeReposito
 
 
 async def test_git_that_hangs_is_ended_though_nobody_asks_any_more(
-    made: MadeRepository, tmp_path: Path
+    made: MadeRepository, tmp_path: Path, children: Children
 ) -> None:
     repository = Repository(made.folder, script(tmp_path, "sleep 300 & wait"))
     asking = asyncio.create_task(repository.checkout())
-    await until(lambda: len(psutil.Process().children(recursive=True)) == 4)
+    await until(lambda: len(children(recursive=True)) == 4)
     asking.cancel()
-    await until(lambda: psutil.Process().children() == [])
+    await until(lambda: children() == [])
 
 
-async def test_one_who_waits_for_git_that_hangs_is_told(made: MadeRepository, tmp_path: Path) -> None:
+async def test_one_who_waits_for_git_that_hangs_is_told(
+    made: MadeRepository, tmp_path: Path, children: Children
+) -> None:
     repository = Repository(made.folder, script(tmp_path, "sleep 300"))
     async with asyncio.timeout(15):
         with pytest.raises(CollectionFailed, match="git gave no answer within 2 s"):
             await repository.checkout()
-    await until(lambda: psutil.Process().children() == [])
+    await until(lambda: children() == [])

@@ -1,16 +1,17 @@
 import asyncio
+import os
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-from collected_git import git_collector, until
+from collected_git import Children, git_collector, until
 from git_repositories import MadeRepository, isolate, script
 
 from fleet_metadata.collector import CollectionFailed
 
-# Of nobody else on this machine.
-SLEEP = "sleep 300.0421"
+# Of nobody else on this machine, where these tests may run more than once at a time.
+SLEEP = f"sleep 300.{os.getpid():07}"
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,9 @@ def _sleeping() -> list[psutil.Process]:
     ]
 
 
-async def test_one_that_fails_ends_the_others(made: MadeRepository, tmp_path: Path) -> None:
+async def test_one_that_fails_ends_the_others(
+    made: MadeRepository, tmp_path: Path, children: Children
+) -> None:
     breaks = f"""case "$*" in
       *" log "*) until [ -e "$(dirname "$0")/hanging" ]; do :; done; echo fatal: it broke >&2; exit 1;;
       *" status "*) {SLEEP} & touch "$(dirname "$0")/hanging"; wait;;
@@ -43,29 +46,31 @@ async def test_one_that_fails_ends_the_others(made: MadeRepository, tmp_path: Pa
         await git_collector(made.folder, script(tmp_path, breaks)).collect()
     assert time.monotonic() - began < 10
     # What of it is shared goes on to its own end.
-    await until(lambda: not psutil.Process().children() and not _sleeping())
+    await until(lambda: not children() and not _sleeping())
 
 
-async def test_git_that_hangs_is_killed_when_nobody_wants_it(made: MadeRepository, tmp_path: Path) -> None:
+async def test_git_that_hangs_is_killed_when_nobody_wants_it(
+    made: MadeRepository, tmp_path: Path, children: Children
+) -> None:
     collector = git_collector(made.folder, script(tmp_path, f"{SLEEP} & wait"))
     collecting = asyncio.create_task(collector.collect())
-    await until(lambda: len(psutil.Process().children(recursive=True)) == 8)
+    await until(lambda: len(children(recursive=True)) == 8)
     began = time.monotonic()
     collecting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await collecting
     assert time.monotonic() - began < 2
-    await until(lambda: not psutil.Process().children() and not _sleeping())
+    await until(lambda: not children() and not _sleeping())
 
 
-async def test_two_hundred_readings_leave_nothing_behind(made: MadeRepository) -> None:
+async def test_two_hundred_readings_leave_nothing_behind(made: MadeRepository, children: Children) -> None:
     made.commit(a="a")
     collector = git_collector(made.folder)
     await collector.collect()
     descriptors = psutil.Process().num_fds()
     for _ in range(50):
         await asyncio.gather(*(collector.collect() for _ in range(4)))
-    assert psutil.Process().children() == []
+    assert children() == []
     assert psutil.Process().num_fds() == descriptors
     assert asyncio.all_tasks() == {asyncio.current_task()}
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import psutil
 import pytest
 import uvloop
-from collected_git import until
+from collected_git import Children, until
 from git_repositories import MadeRepository, isolate, script
 
 from fleet_metadata.collector import CollectionFailed
@@ -113,7 +113,9 @@ def test_a_grandchild_that_went_its_own_way_holds_nobody_up(run: Run[Any], tmp_p
         os.kill(_pids(tmp_path)[1], signal.SIGKILL)
 
 
-def test_a_command_that_is_cut_off_before_it_began_starts_nothing(run: Run[Any], tmp_path: Path) -> None:
+def test_a_command_that_is_cut_off_before_it_began_starts_nothing(
+    run: Run[Any], tmp_path: Path, children: Children
+) -> None:
     git = Git(tmp_path, script(tmp_path, HANGS))
 
     async def work() -> None:
@@ -123,10 +125,12 @@ def test_a_command_that_is_cut_off_before_it_began_starts_nothing(run: Run[Any],
 
     run(work())
     assert not (tmp_path / "pids").exists()
-    assert psutil.Process().children() == []
+    assert children() == []
 
 
-def test_one_who_is_cancelled_again_still_waits_for_the_end(run: Run[Any], tmp_path: Path) -> None:
+def test_one_who_is_cancelled_again_still_waits_for_the_end(
+    run: Run[Any], tmp_path: Path, children: Children
+) -> None:
     git = Git(tmp_path, script(tmp_path, HANGS))
 
     async def work() -> None:
@@ -137,12 +141,12 @@ def test_one_who_is_cancelled_again_still_waits_for_the_end(run: Run[Any], tmp_p
         task.cancel()
         await asyncio.wait({task})
         assert task.cancelled()
-        assert psutil.Process().children() == []
+        assert children() == []
 
     run(work())
 
 
-def test_the_end_of_the_loop_ends_git(tmp_path: Path) -> None:
+def test_the_end_of_the_loop_ends_git(tmp_path: Path, children: Children) -> None:
     git = Git(tmp_path, script(tmp_path, HANGS))
 
     async def group() -> None:
@@ -155,7 +159,7 @@ def test_the_end_of_the_loop_ends_git(tmp_path: Path) -> None:
         assert not task.done()
 
     asyncio.run(work())
-    assert psutil.Process().children() == []
+    assert children() == []
     asyncio.run(until(lambda: all(map(_is_gone, _pids(tmp_path)))))
 
 
@@ -167,7 +171,7 @@ def test_where_the_kernel_tells_of_no_end_a_thread_waits(
     assert run(Git(tmp_path, script(tmp_path, "echo done; exit 3")).run("status")).output == b"done\n"
 
 
-def test_two_hundred_reads_leave_nothing_behind(run: Run[Any], tmp_path: Path) -> None:
+def test_two_hundred_reads_leave_nothing_behind(run: Run[Any], tmp_path: Path, children: Children) -> None:
     git = Git(MadeRepository(tmp_path / "made").folder)
 
     async def work() -> None:
@@ -175,26 +179,28 @@ def test_two_hundred_reads_leave_nothing_behind(run: Run[Any], tmp_path: Path) -
         descriptors, threads = psutil.Process().num_fds(), psutil.Process().num_threads()
         for _ in range(20):
             await asyncio.gather(*(git.run("status") for _ in range(10)))
-        assert psutil.Process().children() == []
+        assert children() == []
         assert (psutil.Process().num_fds(), psutil.Process().num_threads()) == (descriptors, threads)
 
     run(work())
 
 
-def test_no_more_processes_than_so_many_run_at_once(run: Run[Any], tmp_path: Path) -> None:
+def test_no_more_processes_than_so_many_run_at_once(
+    run: Run[Any], tmp_path: Path, children: Children
+) -> None:
     git = Git(tmp_path, script(tmp_path, HANGS))
 
     async def work() -> None:
         tasks = [asyncio.create_task(git.run("status")) for _ in range(AT_ONCE + 1)]
         await until(lambda: bool(_pids(tmp_path, AT_ONCE)))
         await asyncio.sleep(0)
-        assert len(psutil.Process().children()) == AT_ONCE
+        assert len(children()) == AT_ONCE
         tasks[0].cancel()
         await until(lambda: bool(_pids(tmp_path, AT_ONCE + 1)))
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        assert psutil.Process().children() == []
+        assert children() == []
 
     run(work())
 
