@@ -1,7 +1,8 @@
 """A client of agents, and one that is dead."""
 
+import signal
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 from collected_git import Children
@@ -27,3 +28,11 @@ def dead_url() -> str:
 def children() -> Children:
     """Those of this process that a test starts."""
     return Children()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> Generator[None]:
+    """What runs in the background of a script ignores Ctrl-C, and so would the commands that tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
