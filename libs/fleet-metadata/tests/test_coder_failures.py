@@ -10,12 +10,14 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from coder_answers import CHAT, OTHER_WORKSPACE, TOKEN, WORKSPACE, Coder, chat, fault, state, task, told
 from small_server import Asked, SmallServer, small_server
 from small_server import Told as Answer
 
-from fleet_metadata.collectors.workspace.coder_api import LARGEST_ANSWER, CoderApi
+from fleet_metadata.collector import CollectionFailed
+from fleet_metadata.collectors.workspace.coder_api import LARGEST_ANSWER, CoderApi, _same_host
 from fleet_metadata.collectors.workspace.coder_tasks import CoderTasks
 from fleet_metadata.collectors.workspace.task import Task, TaskStatus, Told
 
@@ -64,7 +66,7 @@ async def _warning(url: str, **more: Any) -> str:
 @pytest.mark.parametrize(
     ("answer", "warning"),
     [
-        (fault(401), "CODER_AGENT_TOKEN must be a session token"),
+        (fault(401), "set CODER_SESSION_TOKEN to a session token"),
         (fault(403), "knows neither tasks nor chats, or does not show them to this token (403)"),
         (fault(404), "knows neither tasks nor chats, or does not show them to this token (404)"),
         (fault(400), "(400)"),
@@ -168,6 +170,23 @@ async def test_a_redirect_to_nowhere_is_told_in_a_warning(
 ) -> None:
     coder.instead = lambda _: Answer(b"", 302, {"Location": location})
     assert warning in await _warning(server.url)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "follows"),
+    [("http", "http", True), ("http", "https", True), ("https", "https", True), ("https", "http", False)],
+)
+def test_the_token_never_goes_from_a_connection_with_tls_to_one_without(
+    old: str, new: str, follows: bool
+) -> None:
+    asked, redirect = (
+        httpx.Request("GET", f"{scheme}://coder.example:8443/api/v2/tasks") for scheme in (old, new)
+    )
+    if follows:
+        assert _same_host(asked, redirect) is redirect
+    else:
+        with pytest.raises(CollectionFailed, match="redirects to another host"):
+            _same_host(asked, redirect)
 
 
 async def test_a_redirect_on_the_same_host_is_followed(server: SmallServer, coder: Coder) -> None:

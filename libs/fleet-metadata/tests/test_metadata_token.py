@@ -83,3 +83,10 @@ def test_a_token_that_no_header_takes_stops_the_start(token: str, monkeypatch: p
     with pytest.raises(ValueError, match="has characters that no HTTP header takes") as raised:
         Settings()
     assert token not in str(raised.value)
+
+
+@pytest.mark.parametrize("token", [" ", "\n", "\t \n"])
+def test_a_blank_token_opens_the_server_to_nobody(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLEET_METADATA_TOKEN", token)
+    with pytest.raises(ValueError, match="is blank"):
+        Settings()

@@ -114,7 +114,7 @@ async def test_names_that_nobody_answers_for_delay_no_other() -> None:
         answered.wait(30)
         raise socket.gaierror(socket.EAI_AGAIN, "no answer")
 
-    lookup = NameLookup(100, look_up)
+    lookup = NameLookup(look_up)
     async with agent(told(GOOD)) as well, FleetClient(timeout=20, lookup=lookup) as client:
         # More than there are threads in an event loop.
         agents = {f"late-{number}": f"http://late-{number}.invalid" for number in range(50)}
@@ -129,6 +129,27 @@ async def test_names_that_nobody_answers_for_delay_no_other() -> None:
     assert {
         result.why.partition(" ")[2] for result in results.values() if isinstance(result, Unreadable)
     } == {"is not known: its name has no address."}
+
+
+async def test_names_that_hang_take_no_place_from_those_that_are_read_later() -> None:
+    answered = threading.Event()
+    asked: list[str] = []
+
+    def look_up(host: str, port: int | None) -> object:
+        asked.append(host)
+        return socket.getaddrinfo(host, port) if host == "localhost" else answered.wait(30)
+
+    client = FleetClient(timeout=0.2, concurrency=2, lookup=NameLookup(look_up))
+    async with agent(told(GOOD)) as well, client:
+        late = {f"late-{number}": f"http://late-{number}.invalid" for number in range(2)}
+        for _ in range(2):
+            results = (await client.read(late)).values()
+            assert [result.kind for result in results if isinstance(result, Unreadable)] == [Kind.TIMEOUT] * 2
+        url = well.url.replace("127.0.0.1", "localhost")
+        assert isinstance((await client.read({"well": url}))["well"], WorkspaceMetadata)
+    # Who is being looked up already is not looked up again.
+    assert sorted(asked) == ["late-0.invalid", "late-1.invalid", "localhost"]
+    answered.set()
 
 
 async def test_who_has_heard_enough_leaves_nothing_behind() -> None:

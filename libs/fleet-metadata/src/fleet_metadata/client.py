@@ -59,7 +59,7 @@ class FleetClient:
         lookup: NameLookup | None = None,
     ) -> None:
         self._timeout = timeout
-        self._lookup = lookup or NameLookup(concurrency)
+        self._lookup = lookup or NameLookup()
         self._turns = asyncio.Semaphore(concurrency)
         self._remembered = Remembered(remember_seconds)
         self._has_token = bool(token)
@@ -88,7 +88,6 @@ class FleetClient:
         """Close all connections. Whoever waits for an answer gets RuntimeError."""
         for task in self._under_way:
             task.cancel()
-        self._lookup.close()
         await self._http.aclose()
 
     async def read(

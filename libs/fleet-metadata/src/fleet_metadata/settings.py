@@ -28,6 +28,13 @@ def _header(token: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _not_blank(token: SecretStr) -> SecretStr:
+    # An empty file of secrets is not to open the server to everybody.
+    if not token.get_secret_value():
+        raise ValueError("is blank; set a token, or leave it unset if everybody may read")
+    return token
+
+
 HttpUrl = Annotated[str, AfterValidator(_http)]
 Token = Annotated[SecretStr, AfterValidator(_header)]
 Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
@@ -50,7 +57,7 @@ class Settings(BaseSettings):
     metadata_refresh_seconds: float = Field(
         default=5, ge=1, le=3600, description="least time between two looks at GitHub, GitLab or Coder"
     )
-    fleet_metadata_token: Token | None = Field(
+    fleet_metadata_token: Annotated[Token, AfterValidator(_not_blank)] | None = Field(
         default=None, description="bearer token that clients must send; without it none is needed"
     )
     mcp_allowed_hosts: Listed = Field(

@@ -106,7 +106,7 @@ def _refusal(answer: httpx.Response) -> CollectionFailed:
     match answer.status_code:
         case 401:
             return CollectionFailed(
-                "the token is not accepted (401): CODER_AGENT_TOKEN must be a session token (`coder tokens create`), "
+                "the token is not accepted (401): set CODER_SESSION_TOKEN to a session token (`coder tokens create`), "
                 "as the token of a workspace agent reads no tasks",
                 retry_in=_PAUSE_SECONDS,
             )
