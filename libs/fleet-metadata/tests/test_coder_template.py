@@ -218,11 +218,11 @@ def test_a_script_that_gets_no_value_fails_and_tells_why() -> None:
 
 def test_an_address_is_an_argument_and_no_command(tmp_path: Path) -> None:
     with small_server(answer) as server:
-        address = f"{server.url}/it's;touch${{IFS}}{tmp_path}/done"
+        address = f"{server.url}/it's;touch$IFS{tmp_path}/done"
         [script] = scripts_of(template([BRANCH], address))
         run_script(script)
     assert [asked.path.partition("/metadata")[0] for asked in server.asked] == [
-        f"/it's;touch${{IFS}}{tmp_path}/done"
+        f"/it's;touch$IFS{tmp_path}/done"
     ]
     assert not (tmp_path / "done").exists()
 
