@@ -3,6 +3,9 @@ from typing import Any
 from fastmcp.utilities.json_schema import compress_schema
 from pydantic import TypeAdapter
 
+# Keywords whose parts have names of their own, which may be those of keywords.
+_OF_NAMES = frozenset({"properties", "patternProperties", "$defs", "mapping"})
+
 
 def output_schema(answer: type) -> dict[str, Any]:
     """The JSON schema of an answer of type `answer`, without defaults: what is not there has none."""
@@ -16,4 +19,10 @@ def _without_defaults(schema: Any) -> Any:
         return [_without_defaults(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    return {name: _without_defaults(part) for name, part in schema.items() if name != "default"}
+    return {
+        keyword: {name: _without_defaults(inner) for name, inner in part.items()}
+        if keyword in _OF_NAMES
+        else _without_defaults(part)
+        for keyword, part in schema.items()
+        if keyword != "default"
+    }

@@ -24,7 +24,7 @@ _TOKENS = {
 _TOKENS_ON_THEIR_OWN = {
     r"hf_": r"[A-Za-z0-9]{30,}",
     r"[rs]k_(?:live|test)_": r"(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}",
-    r"sk-": r"(?:ant-[a-z]{3,8}\d\d-[\w-]{20,}|(?:proj|svcacct|admin|or-v1)-(?=[\w-]*\d)[\w-]{32,}"
+    r"sk-": r"(?:ant-[a-z]{3,8}\d\d-[\w-]{20,}|(?:proj|svcacct|admin|or-v1)-(?=[\w-]{0,200}\d)[\w-]{32,}"
     r"|(?=[A-Za-z]*\d)[A-Za-z0-9]{20,})",
 }
 _PRIVATE_KEY = r" [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
@@ -49,8 +49,8 @@ SECRETS = [
     # Credentials in a URL, and in one that is escaped within another. The user of ssh is no secret.
     (re.compile(r'(?i)(://)(?!(?<=ssh://)[^\s/:@"]*@)[^\s/"]+@'), r"\1***@"),
     (re.compile(r'(?i)(%3A%2F%2F)(?:[^\s&"%]|%(?!2F|3F|23|40))+%40'), r"\1***%40"),
-    # JSON Web Tokens.
-    (re.compile(r"(eyJ)[\w-]{5,}\.eyJ[\w-]{5,}(?:\.[\w-]*)?"), r"\1***"),
+    # JSON Web Tokens. Only the first start in a word is tried: there may be as many as there are letters.
+    (re.compile(r"(?<![\w-])((?>[\w-]*?eyJ))[\w-]{5,}+\.eyJ[\w-]{5,}(?:\.[\w-]*)?"), r"\1***"),
     (re.compile(_any_token()), r"\1***"),
     # Access keys of AWS; API keys of Google.
     (re.compile(r"(?:(?<![A-Z0-9])|(?<=%[0-9A-F]{2}))(AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])"), r"\1***"),

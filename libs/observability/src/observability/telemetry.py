@@ -10,6 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from observability.metrics import request_seconds, requests_total
+from observability.redaction import redact_text
 from observability.trace_context import TraceParent, within_parent
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LONGEST_PATH = 2_048
 
 # Looking one up takes longer than counting.
 _counted = cache(requests_total.labels)
@@ -74,7 +76,7 @@ class TelemetryMiddleware:
         if span:
             span.answered(method, route, status)
         self._log_for(status)(
-            "request", method=method, path=scope["path"], status=status, ms=round(seconds * 1000, 2)
+            "request", method=method, path=_shown(scope["path"]), status=status, ms=round(seconds * 1000, 2)
         )
 
     def _log_for(self, status: int) -> Callable[..., Any]:
@@ -93,6 +95,13 @@ def _told_by_client(scope: Scope) -> tuple[bytes, TraceParent | None]:
             parents.append(value)
     parent = TraceParent.parse(parents[0]) if len(parents) == 1 else None
     return request_id or os.urandom(16).hex().encode(), parent
+
+
+def _shown(path: str) -> str:
+    if len(path) <= _LONGEST_PATH:
+        return path
+    # Cut after it was masked: a secret that is cut in two may not look like one.
+    return redact_text(path[: 2 * _LONGEST_PATH])[:_LONGEST_PATH]
 
 
 def _route(scope: Scope) -> str | None:

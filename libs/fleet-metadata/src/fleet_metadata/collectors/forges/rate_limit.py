@@ -96,6 +96,6 @@ def _moment(text: str | None) -> float | None:
     """Seconds since 1970 of an HTTP date."""
     try:
         moment = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()

@@ -23,16 +23,22 @@ class Finished:
     complaint: str = field(repr=False)
 
 
+class TooMuch(Exception):
+    """It wrote more than is read of it."""
+
+
 class Child:
     """A process that leads a group, and what it writes to its two pipes, followed on the running event loop.
 
-    `on_exit` is called when it is gone. Reaped also when nobody waits for it.
+    It is killed when it has written more than `at_most` bytes. `on_exit` is called when it is gone. Reaped
+    also when nobody waits for it.
     """
 
-    def __init__(self, process: Popen[bytes], on_exit: Callable[[], object]) -> None:
+    def __init__(self, process: Popen[bytes], on_exit: Callable[[], object], at_most: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._process = process
         self._on_exit = on_exit
+        self._room = at_most
         self._is_unwanted = False
         self._gone = self._loop.create_future()
         self._written: dict[IO[bytes], list[bytes]] = {pipe: [] for pipe in self._pipes()}
@@ -41,8 +47,13 @@ class Child:
         self._watch()
 
     async def finished(self) -> Finished:
-        """What came of it: known when it is gone and its pipes are closed, by what it started too."""
+        """What came of it: known when it is gone and its pipes are closed, by what it started too.
+
+        Raises TooMuch where it had to be killed.
+        """
         await asyncio.wait({self._gone})
+        if self._room < 0:
+            raise TooMuch
         output, complaint = (b"".join(written) for written in self._written.values())
         return Finished(self._process.returncode, output, complaint.decode(errors="replace"))
 
@@ -50,26 +61,38 @@ class Child:
         """Kill it and all of its group, and wait until it is gone, up to 2 s; nothing where it is gone."""
         if self._gone.done():
             return
-        self._is_unwanted = True
-        # The number is the group's while anybody of it lives, also when the leader is gone.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, SIGKILL)
-        self._look()
+        self._kill()
         until = self._loop.time() + GONE_WITHIN_SECONDS
         while not self._gone.done() and (left := until - self._loop.time()) > 0:
             # Whoever is here is cancelled already, and may be once more: by a group of tasks, at the loop's end.
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({self._gone}, timeout=left)
 
+    def _kill(self) -> None:
+        self._is_unwanted = True
+        # The number is the group's while anybody of it lives, also when the leader is gone.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, SIGKILL)
+        self._look()
+
     def _pipes(self) -> list[IO[bytes]]:
         return [pipe for pipe in (self._process.stdout, self._process.stderr) if pipe]
 
     def _read(self, pipe: IO[bytes]) -> None:
         if chunk := os.read(pipe.fileno(), _READ_AT_ONCE):
-            self._written[pipe].append(chunk)
+            self._keep(pipe, chunk)
         else:
             self._close(pipe)
             self._look()
+
+    def _keep(self, pipe: IO[bytes], chunk: bytes) -> None:
+        self._room -= len(chunk)
+        if self._room >= 0:
+            self._written[pipe].append(chunk)
+        else:
+            for written in self._written.values():
+                written.clear()
+            self._kill()
 
     def _close(self, pipe: IO[bytes]) -> None:
         if not pipe.closed:

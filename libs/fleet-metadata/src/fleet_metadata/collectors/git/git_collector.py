@@ -11,43 +11,60 @@ from fleet_metadata.collectors.git.remote_url import without_credentials
 from fleet_metadata.collectors.git.repository import Repository
 from fleet_metadata.collectors.git.together import together
 
+STATUS_WITHIN_SECONDS = 1.6
+"""How long `git status` may take: less than the collector's own deadline, so that the rest can be told."""
+_TOOK_LONGER = (
+    "git status took longer than {:g} s; git_status, git_dirty_files, git_ahead and git_behind are not known: "
+    "see `git help status` on how to make it quicker"
+)
+
 if TYPE_CHECKING:
     # It has a repository, and so comes after this package.
     from fleet_metadata.workspace import Workspace
 
 
 class GitCollector:
-    """Tells of the repository that the workspace's folder belongs to: branch, last commit, state of the files."""
+    """Tells of the repository that the workspace's folder belongs to: branch, last commit, state of the files.
+
+    Without the latter, and with a warning, where `git status` takes longer than `status_within_seconds`.
+    """
 
     name = "git"
     prefix = "git_"
     keys = GIT_KEYS
 
-    def __init__(self, workspace: "Workspace") -> None:
+    def __init__(
+        self, workspace: "Workspace", status_within_seconds: float = STATUS_WITHIN_SECONDS
+    ) -> None:
         self._repository = workspace.repository
+        self._status_within = status_within_seconds
 
     async def collect(self) -> Reading:
         """What holds now. Raises NotApplicable without a repository, CollectionFailed where git fails."""
         async with together() as tasks:
             # First what takes longest.
-            status = tasks.create_task(_status(self._repository))
+            status = tasks.create_task(self._status())
             commit = tasks.create_task(self._repository.last_commit())
             place = tasks.create_task(_of_checkout(self._repository))
+        of_work_tree, warnings = status.result()
         return Reading(
             {
                 **place.result(),
                 **_of_commit(commit.result()),
-                **_of_work_tree(status.result()),
-                "git_stash_count": await _stash_count(self._repository, status.result()),
-            }
+                **_of_work_tree(of_work_tree),
+                "git_stash_count": await _stash_count(self._repository, of_work_tree),
+            },
+            warnings,
         )
 
-
-async def _status(repository: Repository) -> Status | None:
-    try:
-        return await repository.status()
-    except NoWorkTree:
-        return None
+    async def _status(self) -> tuple[Status | None, tuple[str, ...]]:
+        try:
+            async with asyncio.timeout(self._status_within):
+                return await self._repository.status(), ()
+        except NoWorkTree:
+            return None, ()
+        except TimeoutError:
+            return None, (_TOOK_LONGER.format(self._status_within),)
 
 
 async def _stash_count(repository: Repository, status: Status | None) -> int:

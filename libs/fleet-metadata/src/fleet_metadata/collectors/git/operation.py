@@ -2,6 +2,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
+from fleet_metadata.collectors.git.regular_file import beginning_of
+
 
 class Operation(StrEnum):
     REBASE = "rebase"
@@ -32,17 +34,24 @@ _COMMANDS: Mapping[bytes, Operation] = {
 def operation_under_way(git_dir: Path) -> Operation | None:
     """What was begun and is not ended in the work tree that has this git folder; looks at a few files."""
     for name, operation in _LEFT_BY.items():
-        if (git_dir / name).exists():
+        if _is_there(git_dir / name):
             return operation
     if operation := _several_commits(git_dir / _TO_DO):
         return operation
-    return Operation.BISECT if (git_dir / "BISECT_LOG").exists() else None
+    return Operation.BISECT if _is_there(git_dir / "BISECT_LOG") else None
 
 
 def _several_commits(to_do: Path) -> Operation | None:
     try:
-        with to_do.open("rb") as file:
-            first = file.readline(100)
+        first = beginning_of(to_do, 100)
     except OSError:
         return None
     return _COMMANDS.get(first.partition(b" ")[0])
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        # What cannot be looked at tells nothing.
+        return False

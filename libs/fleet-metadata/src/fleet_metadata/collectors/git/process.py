@@ -3,11 +3,16 @@ import os
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
+from observability.redaction import is_secret
+
 from fleet_metadata.collector import CollectionFailed
-from fleet_metadata.collectors.git.child import Child, Finished
+from fleet_metadata.collectors.git.child import Child, Finished, TooMuch
 
 AT_ONCE = 16
 """How many processes of one `Git` there may be; one that cannot be killed, as its disk is gone, counts too."""
+MIB = 2**20
+AT_MOST = 4 * MIB
+"""How many bytes git may write to both its pipes, where nothing else is said."""
 
 # What `git rev-parse --local-env-vars` lists: it would tell of another repository than that of the folder.
 OF_ANOTHER_REPOSITORY = frozenset(
@@ -18,6 +23,7 @@ OF_ANOTHER_REPOSITORY = frozenset(
         *("GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE", "GIT_WORK_TREE"),
     }
 )
+_SETTINGS = ("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 _ITS_OWN = {
     "GIT_NO_LAZY_FETCH": "1",  # a partial clone would get what it lacks from the network, and write it
     "GIT_PAGER": "cat",
@@ -36,11 +42,11 @@ class Git:
         self._environment = _environment()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def run(self, *arguments: str) -> Finished:
+    async def run(self, *arguments: str, at_most: int = AT_MOST) -> Finished:
         """Run git with `arguments` to its end, whatever its exit code.
 
         When the caller is cancelled, git and all that it started is killed, and awaited. Raises
-        CollectionFailed where git cannot be started.
+        CollectionFailed where git cannot be started, or is killed as it wrote more than `at_most` bytes.
         """
         await self._slots.acquire()
         try:
@@ -48,9 +54,13 @@ class Git:
         except OSError as error:
             self._slots.release()
             raise CollectionFailed(_why(self._command[0], error)) from error
-        child = Child(process, self._slots.release)
+        child = Child(process, self._slots.release, at_most)
         try:
             return await child.finished()
+        except TooMuch:
+            raise CollectionFailed(
+                f"git {arguments[0]} wrote more than {at_most / MIB:g} MiB, and was stopped"
+            ) from None
         finally:
             await child.end()
 
@@ -68,8 +78,12 @@ class Git:
 
 
 def _environment() -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER_REPOSITORY}
-    return inherited | _ITS_OWN
+    return {name: value for name, value in os.environ.items() if _is_for_git(name)} | _ITS_OWN
+
+
+def _is_for_git(name: str) -> bool:
+    # The settings of a repository name programs, such as filters, that `git status` runs: they get this too.
+    return name not in OF_ANOTHER_REPOSITORY and not name.startswith(_SETTINGS) and not is_secret(name)
 
 
 def _why(executable: str, error: OSError) -> str:

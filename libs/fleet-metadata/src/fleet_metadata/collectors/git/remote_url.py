@@ -26,7 +26,10 @@ _AUTHORITY = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-_URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"]+", re.IGNORECASE)
+# Looked for from the beginning of a word alone: from each letter of it takes the square of its length.
+_URL_IN_TEXT = re.compile(
+    r"(?<![a-z0-9+.-])([0-9+.-]*+)([a-z][a-z0-9+.-]*+://[^\s'\"]+)", re.IGNORECASE
+)
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*::)?(?P<scheme>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?::|%3a).*", re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(r"([?#&;])([^?#&;=]*)=([^?#&;]*)")
@@ -73,7 +76,7 @@ def without_credentials(url: str) -> str:
 
 def text_without_credentials(text: str) -> str:
     """`text` with every URL in it as `without_credentials` has it."""
-    return _URL_IN_TEXT.sub(lambda match: without_credentials(match[0]), text)
+    return _URL_IN_TEXT.sub(lambda match: match[1] + without_credentials(match[2]), text)
 
 
 def _host(authority: str) -> str | None:

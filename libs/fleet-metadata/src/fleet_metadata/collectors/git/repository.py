@@ -7,14 +7,19 @@ from fleet_metadata.collector import CollectionFailed
 from fleet_metadata.collectors.git.child import Finished
 from fleet_metadata.collectors.git.commit import FORMAT, Commit
 from fleet_metadata.collectors.git.porcelain import Status
-from fleet_metadata.collectors.git.process import Git
+from fleet_metadata.collectors.git.process import MIB, Git
 from fleet_metadata.collectors.git.refusal import refusal
+from fleet_metadata.collectors.git.regular_file import beginning_of
 from fleet_metadata.collectors.git.together import together
 from fleet_metadata.freshness.shared_run import SharedRun
 
 CHECKOUT_WITHIN_SECONDS = 2.0
+STATUS_AT_MOST = 64 * MIB
+LARGE_STATUS = 1_000_000
+"""From so many bytes on it is parsed in a thread, as that takes long."""
 
 _ORIGIN = "origin"
+_LONGEST_HEAD = 8192  # no name of a branch is longer than a path may be
 _BRANCHES = "refs/heads/"
 # What a HEAD says where refs are in tables, and what we say of one that is a symbolic link, as long ago.
 _ASK_GIT = ("refs/heads/.invalid", "a link")
@@ -61,8 +66,11 @@ class Repository:
 
     async def status(self) -> Status:
         """The state of the work tree, as `git status` has it. Raises NoWorkTree where there is none."""
-        finished = await self._git.run("status", "--porcelain=v2", "--branch", "--show-stash", "-z")
-        return Status.parse(self._output(finished))
+        command = ("status", "--porcelain=v2", "--branch", "--show-stash", "-z")
+        output = self._output(await self._git.run(*command, at_most=STATUS_AT_MOST))
+        if len(output) < LARGE_STATUS:
+            return Status.parse(output)
+        return await asyncio.to_thread(Status.parse, output)
 
     async def last_commit(self) -> Commit | None:
         """The commit that is checked out, None where there is none yet."""
@@ -124,7 +132,7 @@ def _symbolic_head(file: Path) -> str | None:
     """The ref that HEAD names, None when it names a commit."""
     if file.is_symlink():
         return _ASK_GIT[1]
-    content = _text(file.read_bytes())
+    content = _text(beginning_of(file, _LONGEST_HEAD))
     return content.removeprefix("ref:").strip() if content.startswith("ref:") else None
 
 
