@@ -17,9 +17,10 @@ def test_what_is_announced_is_withdrawn_at_the_end_and_the_key_stays(tmp_path: P
         data_dir.announce(ENDPOINTS, "postgresql://localhost/fleet")
         assert json.loads((data_dir.path / "endpoints.json").read_text()) == ENDPOINTS
         files = {path.name: path for path in data_dir.path.iterdir() if path.is_file()}
-        assert files.keys() == {"lock", "api-key", "endpoints.json", "database-url"}
+        assert files.keys() == {".gitignore", "lock", "api-key", "endpoints.json", "database-url"}
+        assert files.pop(".gitignore").read_text() == "*\n"
         assert {stat.S_IMODE(path.stat().st_mode) for path in files.values()} == {0o600}
-    assert {path.name for path in data_dir.path.iterdir()} == {"lock", "api-key", "logs"}
+    assert {path.name for path in data_dir.path.iterdir()} == {".gitignore", "lock", "api-key", "logs"}
 
 
 def test_the_key_of_the_last_start_is_found(tmp_path: Path) -> None:

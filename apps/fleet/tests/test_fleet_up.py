@@ -242,7 +242,7 @@ def test_after_kill_9_nothing_runs_and_after_ctrl_c_twice_neither_and_what_was_a
     assert again.exit_code() == 0
     assert again.is_gone()
     left = {path.name for path in again.data_dir.iterdir()}
-    assert left == {"api-key", "lock", "logs", "logs.previous", "postgres", "valkey"}
+    assert left == {".gitignore", "api-key", "lock", "logs", "logs.previous", "postgres", "valkey"}
 
 
 def test_a_graph_service_that_dies_takes_everything_down_and_is_named(start_fleet: StartFleet) -> None:

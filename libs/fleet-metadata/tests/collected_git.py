@@ -31,10 +31,10 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def git_collector(folder: Path, executable: str = "git") -> GitCollector:
+def git_collector(folder: Path, executable: str = "git", status_within_seconds: float = 60) -> GitCollector:
     workspace = Workspace(Settings(metadata_folder=folder))
     workspace.repository = Repository(folder, executable)
-    return GitCollector(workspace)
+    return GitCollector(workspace, status_within_seconds)
 
 
 async def collected(folder: Path) -> Mapping[str, Any]:

@@ -104,6 +104,40 @@ async def test_values_that_cannot_be_read_are_a_failure(values: Any) -> None:
     assert state["status"] == "failed"
 
 
+class Incomparable:
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise ArithmeticError("Canary")
+
+
+async def test_a_subject_that_cannot_be_compared_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    state = state_of(await read_beside_others(MadeRemote({}, STRING, name="made", about=Incomparable())))
+    assert state["status"] == "failed"
+    assert state["error"] == "a fault in the collector, told in the log: ArithmeticError"
+    assert logged(caplog) == [("collector broke", "made")]
+
+
+class Lazy(Mapping[str, Any]):
+    """Has a fault that is found where it is read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise AttributeError("Canary")
+
+    def __iter__(self) -> Iterator[str]:
+        raise AttributeError("Canary")
+
+    def __len__(self) -> int:
+        return 1
+
+
+async def test_a_value_that_breaks_when_it_is_read_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    state = state_of(await read_beside_others(MadeCollector({"made_object": Lazy()}, OBJECT)))
+    assert state["status"] == "failed"
+    assert state["error"] == "a fault in the collector, told in the log: AttributeError"
+    assert logged(caplog) == [("collector broke", "made")]
+
+
 def _recursive() -> list[Any]:
     inner: list[Any] = []
     inner.append(inner)

@@ -1,7 +1,9 @@
 """What is at hand for a crowd, and what is read anew for everybody else."""
 
 import asyncio
+import gc
 from collections.abc import Callable
+from time import monotonic
 
 import httpx
 import pytest
@@ -9,7 +11,9 @@ from told_collectors import Told, client_of
 
 from fleet_metadata.collection import crowd
 from fleet_metadata.collection.answer import Answer
+from fleet_metadata.collection.board import Board
 from fleet_metadata.collection.crowd import CROWD, Crowd
+from fleet_metadata.collection.selection import Selection
 
 
 def numbered(number: int) -> Answer:
@@ -74,20 +78,15 @@ async def test_from_ten_on_it_is_a_crowd(readers: Crowd, number: int, is_crowd: 
     assert (await readers.read()).etag == ('"1"' if is_crowd else '"2"')
 
 
-async def test_what_a_crowd_shares_is_renewed_while_it_is_answered(
+async def test_one_who_follows_a_crowd_again_and_again_is_none(
     readers: Crowd, collected: Collected, clock: Clock
 ) -> None:
     await read_together(readers, 100)
-    clock.now += crowd.SHARED_SECONDS / 2
-    collected.go.clear()
-    for _ in range(CROWD):
-        shared = readers.shared()
-        assert shared is not None
-        assert shared.etag == '"1"'
-    await asyncio.sleep(0)
-    assert collected.count == 2
-    collected.go.set()
-    await _until(lambda: readers.shared() == numbered(2))
+    for _ in range(100):
+        clock.now += crowd.SHARED_SECONDS / 50
+        await readers.read()
+    # For a quarter of a second the answer of the crowd, and from then on one of their own.
+    assert collected.count == 1 + 50
 
 
 async def test_nothing_older_than_a_quarter_of_a_second_is_shared(
@@ -136,6 +135,31 @@ async def test_a_crowd_gets_over_http_what_one_reader_gets() -> None:
             name: value for name, value in alone.headers.items() if name not in OF_ONE_ANSWER
         }
     assert known.status_code == 304
+
+
+async def test_one_of_a_crowd_who_asks_for_a_part_gets_that_part() -> None:
+    async with client_of(Told()) as client:
+        await asyncio.gather(*(client.get("/metadata") for _ in range(100)))
+        part = await client.get("/metadata?prefix=git_b")
+        whole = await client.get("/metadata")
+    assert list(part.json()["data"]) == ["git_branch"]
+    assert list(whole.json()["data"]) == ["git_branch", "git_dirty_files"]
+
+
+def _crowds() -> int:
+    gc.collect()
+    return sum(isinstance(found, Crowd) for found in gc.get_objects())
+
+
+async def test_of_any_number_of_selections_those_that_nobody_reads_any_more_are_not_kept() -> None:
+    board, before = Board([Told()]), _crowds()
+    for number in range(150):
+        await board.read(Selection(prefix=f"git_{number}"))
+    assert _crowds() - before >= 100
+    read_at = monotonic()
+    await _until(lambda: monotonic() - read_at > crowd.SHARED_SECONDS)
+    await board.read()
+    assert _crowds() - before == 1
 
 
 OF_ONE_ANSWER = {"x-request-id", "content-length"}

@@ -65,6 +65,8 @@ def test_a_refusal_is_for_a_limit_or_for_a_permission(
         ({"Retry-After": "86400"}, 86_400),
         ({"Retry-After": "86401"}, 86_400),
         ({"Retry-After": "9" * 400}, 60),
+        ({"Retry-After": "Wed, 18 Nov 2026 11:07:10 +99999999999999999999"}, 60),
+        ({"Date": "Wed, 18 Nov 2026 11:07:10 +99999999999999999999", "Retry-After": "7"}, 7),
         ({}, 60),
     ],
 )

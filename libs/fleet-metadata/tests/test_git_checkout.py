@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,11 @@ async def test_one_who_waits_for_git_that_hangs_is_told(
         with pytest.raises(CollectionFailed, match="git gave no answer within 2 s"):
             await repository.checkout()
     await until(lambda: children() == [])
+
+
+async def test_a_head_that_becomes_a_fifo_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "HEAD")
+    # Git itself would wait for it, had it not looked before.
+    git = script(tmp_path, f"""case "$*" in *" rev-parse "*) printf '%s\\ntrue\\n' '{tmp_path}';; esac""")
+    with pytest.raises(CollectionFailed, match="HEAD cannot be read: it is not a regular file"):
+        await Repository(tmp_path, git).checkout()

@@ -29,6 +29,32 @@ async def test_git_gets_nothing_of_another_repository(
     )
 
 
+async def test_git_gets_nothing_that_is_lacking_from_the_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GIT_NO_LAZY_FETCH", "0")
+    environment = (await Git(tmp_path, script(tmp_path, "env")).run("status")).output.decode().splitlines()
+    assert "GIT_NO_LAZY_FETCH=1" in environment
+
+
+async def test_a_filter_of_the_repository_gets_no_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = MadeRepository(tmp_path / "made")
+    made.commit(**{"a": "one", ".gitattributes": "a filter=nosy"})
+    made.git("config", "filter.nosy.clean", f"env > '{tmp_path}/seen'; cat")
+    made.write("a", "two")
+    # The last would be a setting, were there a number of settings.
+    for name in ("GITHUB_TOKEN", "CODER_AGENT_TOKEN", "aws_secret_access_key", "GIT_CONFIG_VALUE_0"):
+        monkeypatch.setenv(name, "canary7f3a")
+    for name in ("GIT_ASKPASS", "SSH_ASKPASS", "SSH_AUTH_SOCK"):
+        monkeypatch.setenv(name, "/kept")
+    assert (await Git(made.folder).run("status")).code == 0
+    seen = (tmp_path / "seen").read_text()
+    assert "canary7f3a" not in seen
+    assert {"GIT_ASKPASS=/kept", "SSH_ASKPASS=/kept", "SSH_AUTH_SOCK=/kept"} <= set(seen.splitlines())
+
+
 async def test_git_takes_no_locks_and_starts_no_monitor(tmp_path: Path) -> None:
     told = (await Git(tmp_path, script(tmp_path, 'printf "%s\\n" "$@"')).run("status", "-z")).output.decode()
     assert told.splitlines() == [

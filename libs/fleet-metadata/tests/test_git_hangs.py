@@ -9,6 +9,10 @@ from collected_git import Children, git_collector, until
 from git_repositories import MadeRepository, isolate, script
 
 from fleet_metadata.collector import CollectionFailed
+from fleet_metadata.collectors.git import GitCollector
+from fleet_metadata.collectors.git.git_collector import STATUS_WITHIN_SECONDS
+from fleet_metadata.settings import Settings
+from fleet_metadata.workspace import Workspace
 
 # Of nobody else on this machine, where these tests may run more than once at a time.
 SLEEP = f"sleep 300.{os.getpid():07}"
@@ -61,6 +65,32 @@ async def test_git_that_hangs_is_killed_when_nobody_wants_it(
         await collecting
     assert time.monotonic() - began < 2
     await until(lambda: not children() and not _sleeping())
+
+
+@pytest.mark.parametrize("seconds", [0.2, STATUS_WITHIN_SECONDS])
+async def test_a_status_that_takes_too_long_is_killed_and_the_rest_is_told(
+    made: MadeRepository, tmp_path: Path, children: Children, seconds: float
+) -> None:
+    commit = made.commit(a="a")
+    made.write("a", "b")
+    made.git("stash")
+    slow = f"""case "$*" in *" status "*) {SLEEP} & wait;; *) exec git "$@";; esac"""
+    async with asyncio.timeout(seconds + 5):
+        reading = await git_collector(made.folder, script(tmp_path, slow), seconds).collect()
+    assert [warning.partition(";")[0] for warning in reading.warnings] == [
+        f"git status took longer than {seconds:g} s"
+    ]
+    told = {name: value for name, value in reading.values.items() if value is not None}
+    assert set(reading.values) - set(told) == {
+        *("git_status", "git_dirty_files", "git_ahead", "git_behind", "git_operation", "git_remote_url")
+    }
+    assert (told["git_branch"], told["git_commit_hash"], told["git_stash_count"]) == ("main", commit, 1)
+    await until(lambda: not children() and not _sleeping())
+
+
+def test_a_status_has_less_time_than_all_of_the_collection(tmp_path: Path) -> None:
+    collector = GitCollector(Workspace(Settings(metadata_folder=tmp_path)))
+    assert collector.status_within_seconds == STATUS_WITHIN_SECONDS == 1.6
 
 
 async def test_two_hundred_readings_leave_nothing_behind(made: MadeRepository, children: Children) -> None:

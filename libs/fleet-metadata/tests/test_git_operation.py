@@ -1,4 +1,6 @@
+import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from git_repositories import MadeRepository, isolate
@@ -91,3 +93,17 @@ def test_an_operation_is_of_its_own_worktree(made: MadeRepository, tmp_path: Pat
 def test_a_to_do_list_that_cannot_be_read_tells_nothing(made: MadeRepository) -> None:
     (made.folder / ".git/sequencer/todo").mkdir(parents=True)
     assert _operation(made) is None
+
+
+def test_a_to_do_list_that_is_a_fifo_holds_nobody_up(made: MadeRepository) -> None:
+    (made.folder / ".git/sequencer").mkdir()
+    os.mkfifo(made.folder / ".git/sequencer/todo")
+    found: list[str | None] = []
+    thread = Thread(target=lambda: found.append(_operation(made)), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [None]
+
+
+def test_a_folder_that_cannot_be_looked_at_tells_nothing() -> None:
+    assert operation_under_way(Path("/" + "a" * 5000)) is None

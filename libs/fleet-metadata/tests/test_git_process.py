@@ -16,7 +16,7 @@ from collected_git import Children, until
 from git_repositories import MadeRepository, isolate, script
 
 from fleet_metadata.collector import CollectionFailed
-from fleet_metadata.collectors.git.process import AT_ONCE, Git
+from fleet_metadata.collectors.git.process import AT_MOST, AT_ONCE, Git
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[Any, Any, T]], T]
@@ -73,8 +73,32 @@ def test_what_git_writes_and_how_it_ends_is_told(run: Run[Any], tmp_path: Path) 
 
 def test_much_on_both_pipes_is_read_whole(run: Run[Any], tmp_path: Path) -> None:
     large = "head -c 3000000 /dev/zero"
-    told = run(Git(tmp_path, script(tmp_path, f"{large} >&2; {large}; {large} >&2")).run("status"))
+    git = Git(tmp_path, script(tmp_path, f"{large} >&2; {large}; {large} >&2"))
+    told = run(git.run("status", at_most=9_000_000))
     assert (len(told.output), len(told.complaint)) == (3_000_000, 6_000_000)
+
+
+def test_git_that_writes_more_than_so_much_is_killed(
+    run: Run[Any], tmp_path: Path, children: Children
+) -> None:
+    git = Git(tmp_path, script(tmp_path, f"head -c {AT_MOST // 2 + 1} /dev/zero >&2; cat /dev/zero"))
+
+    async def work() -> None:
+        descriptors = psutil.Process().num_fds()
+        with pytest.raises(CollectionFailed, match=r"^git log wrote more than 4 MiB, and was stopped$"):
+            await asyncio.wait_for(git.run("log"), 30)
+        assert (children(), psutil.Process().num_fds()) == ([], descriptors)
+
+    run(work())
+
+
+@pytest.mark.parametrize("pipe", [1, 2])
+def test_git_may_write_just_so_much(run: Run[Any], tmp_path: Path, pipe: int) -> None:
+    git = Git(tmp_path, script(tmp_path, f"head -c 1000 /dev/zero >&{pipe}"))
+    told = run(git.run("log", at_most=1000))
+    assert len(told.output) + len(told.complaint) == 1000
+    with pytest.raises(CollectionFailed, match="wrote more than"):
+        run(git.run("log", at_most=999))
 
 
 def test_a_signal_that_ends_git_is_told(run: Run[Any], tmp_path: Path) -> None:

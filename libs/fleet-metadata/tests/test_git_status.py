@@ -1,9 +1,12 @@
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from collected_git import collected
-from git_repositories import MadeRepository, isolate
+from git_repositories import MadeRepository, isolate, script
+
+from fleet_metadata.collectors.git.repository import LARGE_STATUS, Repository
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +158,18 @@ async def test_a_lock_on_the_index_holds_nobody_up(made: MadeRepository) -> None
     (made.folder / ".git/index.lock").touch()
     made.write("a", "changed")
     assert await _state(made) == ("modified", 1)
+
+
+@pytest.mark.parametrize(("size", "threads"), [(LARGE_STATUS - 1, 0), (LARGE_STATUS, 1)])
+async def test_a_large_status_is_parsed_beside_the_loop(tmp_path: Path, size: int, threads: int) -> None:
+    records = b"? a\0" * (LARGE_STATUS // 4)
+    (tmp_path / "told").write_bytes(records[: size - 1] + b"\0")
+    before = set(threading.enumerate())
+    status = await Repository(tmp_path, script(tmp_path, f"cat '{tmp_path}/told'")).status()
+    assert status.listed == LARGE_STATUS // 4
+    assert len(set(threading.enumerate()) - before) == threads
+
+
+async def test_a_status_may_be_larger_than_what_else_git_tells(tmp_path: Path) -> None:
+    git = script(tmp_path, r"head -c 5000000 /dev/zero | tr '\0' x | sed 's/^/? /'")
+    assert (await Repository(tmp_path, git).status()).listed == 1

@@ -86,6 +86,39 @@ class Silent(Other):
     collect: Any = None
 
 
+class Afar(Other):
+    refresh_seconds: Any = 0.1
+
+    async def subject(self) -> str:
+        return "here"
+
+
+class RefreshedByText(Afar):
+    refresh_seconds = "5"
+
+
+class RefreshedAllTheTime(Afar):
+    refresh_seconds = 0
+
+
+class RefreshedNever(Afar):
+    refresh_seconds = float("inf")
+
+
+class RefreshedNobodyKnowsWhen(Afar):
+    refresh_seconds = float("nan")
+
+
+class RefreshedByBoolean(Afar):
+    refresh_seconds = True
+
+
+class RefreshingThatRaises(Afar):
+    @property
+    def refresh_seconds(self) -> Any:
+        raise ZeroDivisionError
+
+
 class KeysThatRaise(Other):
     @property
     def keys(self) -> Any:
@@ -119,7 +152,17 @@ MADE: dict[str, Any] = {
     made.__name__: made
     for made in (
         *(Whole, Other, Thief, Namesake, WrongPrefix, Twice, NoKeys, KeysOfText, OneTime, NumberForAName),
-        *(KeysThatRaise, Silent, breaks, ends, gives_nothing, takes_nothing),
+        *(Afar, RefreshedByText, RefreshedAllTheTime, RefreshedNever, RefreshedNobodyKnowsWhen),
+        *(
+            RefreshedByBoolean,
+            RefreshingThatRaises,
+            KeysThatRaise,
+            Silent,
+            breaks,
+            ends,
+            gives_nothing,
+            takes_nothing,
+        ),
     )
 }
 
@@ -188,6 +231,12 @@ async def test_one_that_cannot_be_imported_harms_nobody(
         ("OneTime", "name and prefix have to be texts, and keys a sequence"),
         ("KeysOfText", "its keys have to be of the class Key"),
         ("KeysThatRaise", "ZeroDivisionError"),
+        ("RefreshedByText", "refresh_seconds has to be a number above 0"),
+        ("RefreshedAllTheTime", "refresh_seconds has to be a number above 0"),
+        ("RefreshedNever", "refresh_seconds has to be a number above 0"),
+        ("RefreshedNobodyKnowsWhen", "refresh_seconds has to be a number above 0"),
+        ("RefreshedByBoolean", "refresh_seconds has to be a number above 0"),
+        ("RefreshingThatRaises", "ZeroDivisionError"),
         ("WrongPrefix", "its key another_a does not begin with other_"),
         ("Twice", "it has the key other_a twice"),
         ("Thief", "the collector whole has the key whole_a as well"),
@@ -206,6 +255,12 @@ async def test_what_cannot_be_used_tells_why_and_the_others_are_collected(
     assert state["status"] == "failed"
     assert state["error"] == f"cannot be used as {value} has it: {why}"
     assert list(body_of(answer)["data"]) == ["whole_a"]
+
+
+async def test_one_that_is_refreshed_ten_times_a_second_can_be_used(workspace: Workspace) -> None:
+    board = Board(installed_collectors(workspace, [entry("other", "Afar")]))
+    assert value_of(await board.read(), "other_a") == "x"
+    await board.stop()
 
 
 @pytest.mark.parametrize("value", ["no_such_module_of_a_test:X", "os:NoSuchThing", "os", "not an entry", ""])

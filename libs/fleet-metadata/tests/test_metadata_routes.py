@@ -70,7 +70,15 @@ async def test_only_collectors_of_the_keys_that_are_wanted_are_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["?list=maybe", "?prefx=git_", f"?prefix={'g' * 257}", f"?keys={'k' * 4097}", "?format=json"]
+    "query",
+    [
+        "?list=maybe",
+        "?prefx=git_",
+        f"?prefix={'g' * 257}",
+        f"?keys={'k' * 4097}",
+        "?format=json",
+        "?prefix=a&prefix=b",
+    ],
 )
 async def test_a_query_that_is_wrong_is_refused_with_the_place(query: str) -> None:
     async with client_of(Told()) as client:

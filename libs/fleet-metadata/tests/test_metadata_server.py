@@ -125,6 +125,24 @@ async def test_an_agent_that_starts_the_server_speaks_over_its_standard_streams(
     assert (await _asked_over_stdio(transport))["data"]["git_branch"]["value"] == branch
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_over_standard_streams_it_ends_when_it_is_told_to(
+    repository: MadeRepository, number: signal.Signals, code: int
+) -> None:
+    ping = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
+    told = environment({"METADATA_FOLDER": str(repository.folder)})
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*COMMAND, "serve", "--stdio"], env=told, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(ping)
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == 1
+        process.send_signal(number)
+        # Its input is open as before.
+        assert process.wait(10) == code
+
+
 async def test_fastmcp_runs_it_by_its_file(repository: MadeRepository, tmp_path: Path) -> None:
     branch = repository.git("branch", "--show-current")
     told = environment({"METADATA_FOLDER": str(repository.folder)})
@@ -150,7 +168,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path) -> None:
     for name, value, line in (
         ("METADATA_PORT", "70000", "METADATA_PORT: Input should be less than or equal to 65535"),
         ("METADATA_FOLDER", "/no/such/folder", "METADATA_FOLDER: Path does not point to a directory"),
-        ("GITHUB_API_URL", "github.com", "GITHUB_API_URL: not the URL of a server: https://api.github.com"),
+        ("GITHUB_API_URL", "github.com", "GITHUB_API_URL: not the URL of a server, such as https://host"),
         (
             "METADATA_SIZE_LIMIT_MB",
             "0",

@@ -82,22 +82,52 @@ async def test_a_reader_who_goes_away_does_not_end_the_fetch(
     assert (await refreshed.read(PATIENCE)).value == 1
 
 
-async def test_what_is_forgotten_is_fetched_at_once(refreshed: Refreshed[int], server: FetchedServer) -> None:
+async def test_what_is_forgotten_is_fetched_at_once_when_the_last_fetch_was_two_seconds_ago(
+    refreshed: Refreshed[int], server: FetchedServer, clock: Clock
+) -> None:
     await refreshed.read(PATIENCE)
     refreshed.forget()
+    clock.now += 1.9
+    told = await refreshed.read(0.01)
+    assert (told.value, told.error, server.asked) == (None, None, 1)
+    refreshed.forget()
+    clock.now += 0.1
     assert refreshed.last().value is None
     assert refreshed.last().age_seconds is None
+    began = monotonic()
     assert (await refreshed.read(PATIENCE)).value == 2
+    assert monotonic() - began < 1
+
+
+async def test_a_fetch_that_comes_too_soon_is_waited_for_until_it_is_time(server: FetchedServer) -> None:
+    refreshed = Refreshed(server.fetch, 0.2)
+    began = monotonic()
+    assert (await refreshed.read(PATIENCE)).value == 1
+    refreshed.forget()
+    assert (await refreshed.read(PATIENCE)).value == 2
+    assert 0.19 <= monotonic() - began < PATIENCE
+
+
+async def test_however_often_it_is_forgotten_fetches_are_two_seconds_apart(
+    server: FetchedServer, clock: Clock
+) -> None:
+    refreshed = Refreshed(server.fetch, 360, clock=clock)
+    for _ in range(100):
+        refreshed.forget()
+        await refreshed.read(0.001)
+        clock.now += 0.1
+    assert server.asked == 5
 
 
 async def test_a_fetch_that_was_forgotten_tells_nothing_when_it_ends(
-    refreshed: Refreshed[int], server: FetchedServer
+    refreshed: Refreshed[int], server: FetchedServer, clock: Clock
 ) -> None:
     server.go.clear()
     server.stubborn = True
     early = asyncio.create_task(refreshed.read(PATIENCE))
     await until(lambda: server.asked)
     refreshed.forget()
+    clock.now += 2
     later = asyncio.create_task(refreshed.read(PATIENCE))
     server.go.set()
     assert (await later).value == 2

@@ -188,6 +188,11 @@ async def test_stopping_ends_what_is_under_way_and_begins_nothing(
     assert server.at_once == 0
     await reader
     await refreshed.read(0.05)
+    server.go.set()
+    # Nor about anything else.
+    for stopped in (refreshed, other):
+        stopped.forget()
+        await stopped.read(0.05)
     assert server.asked == 1
 
 

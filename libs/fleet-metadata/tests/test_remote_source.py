@@ -89,18 +89,50 @@ async def test_a_failure_keeps_the_values_as_stale_and_waits_as_long_as_it_was_t
 
 
 async def test_another_subject_is_told_of_at_once_and_never_of_the_old_one(
-    source: RemoteSource, afar: MadeRemote
+    source: RemoteSource, afar: MadeRemote, clock: Clock
 ) -> None:
     await source.read()
+    clock.now += 2
     afar.about, afar.told = "there", CollectionFailed("HTTP 404")
     taken = await source.read()
     assert (taken.status, taken.values, taken.error) == (Status.FAILED, None, "HTTP 404")
 
 
-async def test_a_late_answer_about_the_old_subject_is_dropped(source: RemoteSource, afar: MadeRemote) -> None:
+async def test_what_was_collected_while_the_subject_was_another_is_not_told(
+    source: RemoteSource, afar: MadeRemote, clock: Clock
+) -> None:
+    afar.hang()
+    afar.told = SECOND
+    early = asyncio.create_task(source.read())
+    await until(lambda: afar.at_once)
+    afar.about = "there"
+    afar.go.set()
+    taken = await early
+    assert (taken.status, taken.values) == (Status.FAILED, None)
+    assert taken.error == "what it is about changed while it was collected, and is read anew"
+    afar.about, afar.told = "here", FIRST
+    clock.now += 2
+    taken = await source.read()
+    assert (taken.status, taken.values) == (Status.OK, FIRST)
+
+
+async def test_nor_is_what_was_collected_when_it_does_not_apply_any_more(
+    source: RemoteSource, afar: MadeRemote
+) -> None:
+    afar.hang()
+    early = asyncio.create_task(source.read())
+    await until(lambda: afar.at_once)
+    afar.about = NotApplicable("no GitHub remote")
+    afar.go.set()
+    assert (await early).status is Status.FAILED
+
+
+async def test_a_late_answer_about_the_old_subject_is_dropped(afar: MadeRemote, clock: Clock) -> None:
+    source = RemoteSource(afar, deadline=5, clock=clock)
     afar.hang(swallows=True)
     early = asyncio.create_task(source.read())
     await until(lambda: afar.at_once)
+    clock.now += 2
     afar.about, afar.told = "there", SECOND
     later = asyncio.create_task(source.read())
     await until(lambda: afar.cancellations)
@@ -140,13 +172,14 @@ async def test_a_subject_that_breaks_is_a_failure(source: RemoteSource, afar: Ma
 
 
 async def test_no_subject_means_that_it_does_not_apply_and_forgets(
-    source: RemoteSource, afar: MadeRemote
+    source: RemoteSource, afar: MadeRemote, clock: Clock
 ) -> None:
     afar.about = None
     await source.read()
     afar.about = NotApplicable("no GitHub remote")
     taken = await source.read()
     assert (taken.status, taken.values, taken.error) == (Status.NOT_APPLICABLE, None, "no GitHub remote")
+    clock.now += 2
     afar.about, afar.told = None, SECOND
     assert (await source.read()).values == SECOND
 

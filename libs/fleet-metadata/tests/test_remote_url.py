@@ -1,3 +1,4 @@
+from time import perf_counter
 from urllib.parse import quote
 
 import pytest
@@ -194,6 +195,20 @@ def test_no_password_is_ever_shown(scheme: str, before: str, after: str) -> None
     url = f"{scheme}://user:{quote(before, safe='')}{SECRET}{after}@host/a/b"
     assert SECRET not in without_credentials(url)
     assert without_credentials(url).endswith("host/a/b")
+
+
+@pytest.mark.parametrize("before", ["1", "+.-", "x1", "'", "a://b "])
+def test_a_url_is_found_whatever_stands_before_it(before: str) -> None:
+    assert text_without_credentials(f"{before}https://user:{SECRET}@host/a") == f"{before}https://host/a"
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "a.", "a:", "a:/", "://", "a://", "a://@", "a://b:@", "a://? "])
+def test_no_text_takes_long_to_be_looked_through(piece: str) -> None:
+    text = piece * (100_000 // len(piece))
+    started = perf_counter()
+    text_without_credentials(text)
+    # Tens of milliseconds; one that grows with the square of the text takes many seconds.
+    assert perf_counter() - started < 1
 
 
 def test_urls_are_found_in_what_git_says() -> None:

@@ -1,6 +1,7 @@
 """One run for all who ask at the same time."""
 
 import asyncio
+import gc
 from time import monotonic
 
 import pytest
@@ -79,6 +80,35 @@ async def test_what_it_raises_all_who_asked_hear_of() -> None:
     run = SharedRun(fail, 5)
     results = await asyncio.gather(*(run.result() for _ in range(3)), return_exceptions=True)
     assert [str(result) for result in results] == ["nothing there"] * 3
+
+
+async def _fail_when_nobody_asks_any_more() -> None:
+    go = asyncio.Event()
+
+    async def fail() -> None:
+        await go.wait()
+        raise LookupError("nothing there")
+
+    run = SharedRun(fail, 5)
+    asked = asyncio.create_task(run.result())
+    await until(run.is_under_way)
+    asked.cancel()
+    go.set()
+    await until(lambda: not run.is_under_way())
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
+async def test_an_error_that_all_who_asked_went_away_from_is_nothing_to_complain_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    gc.collect()
+    caplog.clear()
+    await _fail_when_nobody_asks_any_more()
+    # What nobody heard of is told when it is thrown away, and the loop still has what it ran last.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert caplog.text == ""
 
 
 async def test_a_time_out_of_the_work_itself_is_told_as_that() -> None:

@@ -48,6 +48,17 @@ async def test_the_schema_of_an_answer_has_no_defaults(server: FastMCP[None]) ->
     assert set(tool.output_schema["properties"]) == {"total", "parts"}
 
 
+def test_a_part_of_an_answer_may_be_named_default() -> None:
+    class Branches(BaseModel):
+        default: str
+        others: list[str] = []
+
+    schema = output_schema(Branches)
+    assert schema["properties"]["default"] == {"type": "string"}
+    assert schema["required"] == ["default"]
+    assert "default" not in schema["properties"]["others"]
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

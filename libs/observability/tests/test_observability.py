@@ -46,6 +46,20 @@ async def test_a_request_id_is_accepted_returned_and_logged(
     assert [line["correlation_id"] for line in _lines(log)] == ["trace-7", "trace-7"]
 
 
+@pytest.mark.parametrize(("length", "logged"), [(2_048, 2_048), (2_049, 2_048), (60_000, 2_048)])
+async def test_a_path_is_logged_up_to_2048_characters(
+    client: httpx.AsyncClient, log: io.StringIO, length: int, logged: int
+) -> None:
+    path = f"/{'path/' * length}"[:length]
+    await client.get(path)
+    assert [line["path"] for line in _lines(log)] == [path[:logged]]
+
+
+async def test_a_secret_where_a_path_is_cut_is_masked(client: httpx.AsyncClient, log: io.StringIO) -> None:
+    await client.get(f"/{'x' * 2_030}/x://ann:Canary{'x' * 100}@h")
+    assert _lines(log)[0]["path"].endswith("/x://***@h")
+
+
 @pytest.mark.parametrize("bad", ["", "x" * 129, "a b", 'a"b', "é"])
 async def test_an_unfit_request_id_is_replaced(client: httpx.AsyncClient, bad: str) -> None:
     answer = await client.get("/greet/ann", headers=[(b"X-Request-ID", bad.encode())])

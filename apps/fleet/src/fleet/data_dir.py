@@ -34,6 +34,8 @@ class DataDir:
             path.mkdir(mode=0o700 if os.geteuid() else 0o711, parents=True, exist_ok=True)
             folder.hold()
             data_dir.withdraw()
+            # It is often made in a repository, which is not to be changed by it.
+            (path / ".gitignore").write_text("*\n")
             data_dir._set_old_logs_aside()
         except OSError as error:
             folder.release()

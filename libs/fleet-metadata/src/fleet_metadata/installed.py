@@ -1,9 +1,10 @@
 import logging
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from math import isfinite
 from typing import Any
 
-from fleet_metadata.collector import CollectionFailed, Collector, Reading
+from fleet_metadata.collector import CollectionFailed, Collector, Reading, RemoteCollector
 from fleet_metadata.key import Key
 from fleet_metadata.workspace import Workspace
 
@@ -77,7 +78,15 @@ def _checked(made: Any) -> Collector:
         if key.name in names:
             raise Unusable(f"it has the key {key.name} twice")
         names.add(key.name)
+    if isinstance(made, RemoteCollector):
+        _check_refreshing(made.refresh_seconds)
     return made
+
+
+def _check_refreshing(seconds: Any) -> None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (is_number and isfinite(seconds) and seconds > 0):
+        raise Unusable("refresh_seconds has to be a number above 0")
 
 
 def _check_beside(collector: Collector, others: Sequence[Collector]) -> None:

@@ -1,5 +1,6 @@
 """The server as a process: over HTTP, or on the standard streams of an agent that starts it."""
 
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -38,6 +39,9 @@ def serve_http(settings: Settings) -> None:
 def serve_stdio(settings: Settings) -> None:
     """Speak MCP on standard input and output until the input ends; the log goes to standard error."""
     configure_logging(settings.log_level)
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, 130)):
+        # At once: what waits for the next line of the input cannot be interrupted.
+        signal.signal(number, lambda _signal, _frame, code=code: os._exit(code))
     create_mcp_server(settings).run("stdio", show_banner=False)
 
 

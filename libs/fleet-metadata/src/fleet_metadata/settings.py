@@ -13,7 +13,7 @@ def _http(url: str) -> str:
     except ValueError:
         named = False
     if not named:
-        raise ValueError("not the URL of a server: https://api.github.com")
+        raise ValueError("not the URL of a server, such as https://host")
     return url.rstrip("/")
 
 

@@ -12,5 +12,5 @@ class Workspace:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.folder: Path = settings.metadata_folder.resolve()
+        self.folder: Path = settings.metadata_folder.absolute()
         self.repository = Repository(self.folder)

@@ -21,7 +21,7 @@ def _without_defaults(schema: Any) -> Any:
         return schema
     return {
         keyword: {name: _without_defaults(inner) for name, inner in part.items()}
-        if keyword in _OF_NAMES
+        if keyword in _OF_NAMES and isinstance(part, dict)
         else _without_defaults(part)
         for keyword, part in schema.items()
         if keyword != "default"

@@ -1,7 +1,9 @@
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from fleet_metadata.api.accept import prefers_text
 from fleet_metadata.collection.answer import etag_of, is_known
@@ -13,6 +15,8 @@ from fleet_metadata.schemas import Entry, KeyQuery, MetadataAnswer, MetadataQuer
 from problem_details import Problem
 
 router = APIRouter(tags=["metadata"])
+
+Key = Annotated[str, Path(openapi_examples={"branch": {"value": "git_branch"}})]
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
@@ -41,6 +45,7 @@ async def get_metadata(request: Request, query: Annotated[MetadataQuery, Query()
     What is on this machine is read at each request; what is asked of others is from the last time, and
     `age_seconds` says how old. The `ETag` is of `data` alone.
     """
+    _require_single(request)
     answer = await _board(request).read(query.selection())
     return _answered(request, answer.body, answer.etag, "application/json")
 
@@ -54,11 +59,12 @@ async def get_metadata(request: Request, query: Annotated[MetadataQuery, Query()
     },
     openapi_extra={"parameters": [_IF_NONE_MATCH, _header("Accept", "`text/plain` is `format=text`")]},
 )
-async def get_key(request: Request, key: str, query: Annotated[KeyQuery, Query()]) -> Response:
+async def get_key(request: Request, key: Key, query: Annotated[KeyQuery, Query()]) -> Response:
     """One entry; as text its bare value: one line of at most 2,048 bytes, empty for null.
 
     404 for a key that there is not, or that does not apply here; 503 when its collector failed.
     """
+    _require_single(request)
     board = _board(request)
     answer = await board.read(Selection(names=frozenset({key})))
     if key not in answer.entries:
@@ -69,6 +75,17 @@ async def get_key(request: Request, key: str, query: Annotated[KeyQuery, Query()
         text = as_text(answer.values[key]).encode()
         return _answered(request, text, etag_of(text), "text/plain", vary)
     return _answered(request, answer.entries[key], etag_of(answer.entries[key]), "application/json", vary)
+
+
+def _require_single(request: Request) -> None:
+    for name, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if times > 1:
+            fault = {
+                "loc": ("query", name),
+                "type": "repeated",
+                "msg": "The parameter stands here more than once",
+            }
+            raise RequestValidationError([fault])
 
 
 def _answered(

@@ -13,8 +13,8 @@ _POLICY_VIOLATION = 1008
 class TokenGuard:
     """Lets nobody past without the token, but to the paths that are open to all.
 
-    It is sent as `Authorization: Bearer <token>`; or as the password of `Basic`, which is how a browser asks
-    for it before it shows Swagger UI.
+    It is sent as `Authorization: Bearer <token>` or `X-API-Key`, as to the other services; or as the password of
+    `Basic`, which is how a browser asks for it before it shows Swagger UI.
     """
 
     def __init__(self, app: ASGIApp, token: str) -> None:
@@ -35,7 +35,9 @@ class TokenGuard:
 
 def _credentials(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
     for name, value in headers:
-        if name == b"authorization":
+        if name == b"x-api-key":
+            yield value.strip()
+        elif name == b"authorization":
             kind, _, credential = value.strip().partition(b" ")
             if kind.lower() == b"bearer":
                 yield credential.strip()
@@ -52,5 +54,6 @@ def _password(credential: bytes) -> bytes:
 
 def _refusal() -> Problem:
     detail = "Send the token that the server was started with, FLEET_METADATA_TOKEN: Authorization: Bearer <token>."
-    challenge = {"WWW-Authenticate": 'Bearer realm="fleet-metadata", Basic realm="fleet-metadata"'}
+    # Browsers look at the first one only.
+    challenge = {"WWW-Authenticate": 'Basic realm="fleet-metadata", Bearer realm="fleet-metadata"'}
     return Problem(401, "Token missing or wrong", detail, slug="token-missing-or-wrong", headers=challenge)

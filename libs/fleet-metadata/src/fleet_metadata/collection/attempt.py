@@ -24,10 +24,13 @@ async def guarded(collector: Collector, ask: Callable[[], Awaitable[T]]) -> T:
     except BaseException as fault:
         if isinstance(fault, asyncio.CancelledError) and _is_cancelled():
             raise
-        _log.exception("collector broke", extra={"collector": collector.name})
-        raise CollectionFailed(
-            f"a fault in the collector, told in the log: {type(fault).__name__}"
-        ) from fault
+        raise CollectionFailed(logged(collector, fault)) from fault
+
+
+def logged(collector: Collector, fault: BaseException) -> str:
+    """What clients are told of a fault in a collector's code, which is told in full in the log."""
+    _log.error("collector broke", exc_info=fault, extra={"collector": collector.name})
+    return f"a fault in the collector, told in the log: {type(fault).__name__}"
 
 
 async def _reading(collector: Collector) -> Reading:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from prometheus_client import Counter, Histogram
 
 from fleet_metadata.collection.answer import Answer, AnswerBuilder
+from fleet_metadata.collection.attempt import logged
 from fleet_metadata.collection.cleaning import Cleaning
 from fleet_metadata.collection.crowd import Crowd
 from fleet_metadata.collection.selection import EVERYTHING, Selection
@@ -86,14 +87,31 @@ class Board:
         taken = await asyncio.gather(*(self._taken(source) for source in concerned))
         builder = AnswerBuilder(selection, self._cleaning, self._limit_bytes)
         for source, told in zip(concerned, taken, strict=True):
-            _count(source.collector, told)
-            builder.add(source.collector, told)
+            _count(source.collector, _added(builder, source.collector, told))
         return builder.build()
 
     async def _taken(self, source: Source) -> Taken:
         if source.collector.name in self._disabled:
             return Taken(Status.DISABLED)
-        return await source.read()
+        try:
+            return await source.read()
+        # What a collector gave may break where it is compared or looked at; the others are to be told.
+        except Exception as fault:  # noqa: BLE001
+            return _broken(source.collector, fault)
+
+
+def _added(builder: AnswerBuilder, collector: Collector, taken: Taken) -> Taken:
+    try:
+        builder.add(collector, taken)
+    # As above: values may be of any class.
+    except Exception as fault:  # noqa: BLE001
+        taken = _broken(collector, fault)
+        builder.add(collector, taken)
+    return taken
+
+
+def _broken(collector: Collector, fault: Exception) -> Taken:
+    return Taken(Status.FAILED, error=logged(collector, fault))
 
 
 def _count(collector: Collector, taken: Taken) -> None:

@@ -7,15 +7,14 @@ from fleet_metadata.freshness.shared_run import SharedRun
 CROWD = 10
 """From how many readers of one answer on it is a crowd that reads."""
 SHARED_SECONDS = 0.25
-_RENEWED_AFTER_SECONDS = 0.1
 
 
 class Crowd:
     """The readers of one selection: a new answer for who asks alone, and one for many who ask at once.
 
     Who asks while an answer is collected gets that one. When that were ten or more, it is for those who follow
-    within `SHARED_SECONDS` as well, and is renewed meanwhile: a crowd of any size costs a few collections a
-    second, and nobody in it waits.
+    within `SHARED_SECONDS` as well: a crowd of any size costs a few collections a second. After that, whoever
+    comes waits for a new one, and is a crowd again only with others.
     """
 
     def __init__(
@@ -35,13 +34,7 @@ class Crowd:
         """The latest answer, for one more of a crowd; None for who has to wait for a new one."""
         if self._latest is None:
             return None
-        age = self._clock() - self._collected_at
-        if age > SHARED_SECONDS:
-            return None
-        if age > _RENEWED_AFTER_SECONDS:
-            self._run.begin()
-        self._readers += 1
-        return self._latest
+        return self._latest if self._clock() - self._collected_at <= SHARED_SECONDS else None
 
     async def read(self) -> Answer:
         """What holds now, or for one of a crowd did so just now. Raises TimeoutError."""

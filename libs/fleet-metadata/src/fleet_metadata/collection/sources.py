@@ -1,10 +1,10 @@
 """How fresh a collector's values are: read at each request, or fetched in the background."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fleet_metadata.collection.attempt import collection_by, guarded
 from fleet_metadata.collection.taken import Status, Taken
@@ -18,6 +18,8 @@ from fleet_metadata.collector import (
 )
 from fleet_metadata.freshness.refreshed import Fetched, Refreshed
 from fleet_metadata.freshness.shared_run import SharedRun
+
+T = TypeVar("T")
 
 DEADLINE_SECONDS = 2.0
 """How long one collector may keep an answer waiting."""
@@ -90,9 +92,8 @@ class RemoteSource:
         self._deadline = deadline
         self._subject = SharedRun(lambda: guarded(collector, collector.subject), deadline)
         self._about: object = _NOTHING
-        self._fetched = Refreshed(
-            lambda: _reading_or_reason(collector), collector.refresh_seconds, clock=clock
-        )
+        self._ask_subject = collector.subject
+        self._fetched = Refreshed(self._fetch, collector.refresh_seconds, clock=clock)
 
     async def read(self) -> Taken:
         started = monotonic()
@@ -116,10 +117,25 @@ class RemoteSource:
             self._fetched.forget()
             self._about = subject
 
+    async def _fetch(self) -> Reading | NotApplicable:
+        about = self._about
+        reading = await _or_reason(collection_by(self.collector))
+        # The collector asks for the subject itself, and what it found then is not to be told of another one.
+        is_same = await _or_reason(lambda: guarded(self.collector, lambda: self._is_about(about)))
+        if is_same is not True:
+            # Unless a read has begun anew already.
+            if self._about is about:
+                self._about = _NOTHING
+            raise CollectionFailed("what it is about changed while it was collected, and is read anew")
+        return reading
 
-async def _reading_or_reason(collector: Collector) -> Reading | NotApplicable:
+    async def _is_about(self, subject: object) -> bool:
+        return await self._ask_subject() == subject
+
+
+async def _or_reason(ask: Callable[[], Awaitable[T]]) -> T | NotApplicable:
     try:
-        return await collection_by(collector)()
+        return await ask()
     except NotApplicable as reason:
         return reason
 

@@ -17,7 +17,9 @@ def why_untold(board: Board, answer: Answer, key: str) -> NoSuchKey | NotTold:
     """The reason for which `key` is not in `answer`, which was asked for it."""
     collector = board.collector_of(key)
     if collector is None:
-        return NoSuchKey(f"There is no key {key[:256]!r}. GET /metadata lists all that there are.")
+        return NoSuchKey(
+            f"There is no key {key[:256]!r}. The tool list_metadata_keys, or GET /metadata, tells what there is."
+        )
     state = answer.state(collector.name)
     error = state.get("error", "")
     match state["status"]:

@@ -12,6 +12,7 @@ T = TypeVar("T")
 REFRESH_WITHIN_SECONDS = 20.0
 """How long a fetch may take; nobody waits for it that long."""
 _TOO_OLD_SECONDS = 60.0
+_APART_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Fetched(Generic[T]):
 class Refreshed(Generic[T]):
     """Answers from what `fetch` last gave, and fetches again in the background when that is asked for.
 
-    `fetch` is called at most every `seconds`, one call at a time, is cancelled after `within` seconds, and
-    raises CollectionFailed.
+    `fetch` is called at most every `seconds`, and after `forget` no sooner than two seconds after it was called
+    last; one call at a time, which is cancelled after `within` seconds, and raises CollectionFailed.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Refreshed(Generic[T]):
         self._forgotten = set[asyncio.Task[None]]()
         self._error: str | None = None
         self._barred_until = 0.0
+        self._apart_until = 0.0
         self.forget()
 
     async def read(self, patience: float, overdue: float | None = None) -> Fetched[T]:
@@ -81,16 +83,17 @@ class Refreshed(Generic[T]):
 
     async def stop(self, within: float) -> None:
         """End a fetch that is under way, and begin no other; waits up to `within` seconds for that."""
+        self._barred_until = inf
         self.forget()
-        self._next = inf
         if runs := set(self._forgotten):
             await asyncio.wait(runs, timeout=within)
 
     def _begin(self) -> None:
         now = self._clock()
         if self._under_way() is None and now >= self._next:
-            self._started, self._next = now, now + self._seconds
-            self._run = asyncio.create_task(self._refresh())
+            self._started = max(now, self._apart_until)
+            self._next = self._started + self._seconds
+            self._run = asyncio.create_task(self._refresh(self._started - now))
 
     def _under_way(self) -> "asyncio.Task[None] | None":
         return self._run if self._run and not self._run.done() else None
@@ -108,11 +111,14 @@ class Refreshed(Generic[T]):
             error = error or f"no answer for {took:.0f} s"
         return Fetched(self._value, None if self._at is None else now - self._at, error, took)
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, delay: float) -> None:
         value, error, pause = None, None, 0.0
+        if delay > 0:
+            await asyncio.sleep(delay)
         try:
             async with asyncio.timeout(self._within):
                 await self._end_of_forgotten()
+                self._apart_until = self._clock() + min(self._seconds, _APART_SECONDS)
                 value = await self._fetch()
         except TimeoutError:
             error = f"no answer within {self._within:g} s"

@@ -11,16 +11,16 @@ from fleet_metadata.collectors.git.remote_url import without_credentials
 from fleet_metadata.collectors.git.repository import Repository
 from fleet_metadata.collectors.git.together import together
 
+if TYPE_CHECKING:
+    # It has a repository, and so comes after this package.
+    from fleet_metadata.workspace import Workspace
+
 STATUS_WITHIN_SECONDS = 1.6
 """How long `git status` may take: less than the collector's own deadline, so that the rest can be told."""
 _TOOK_LONGER = (
     "git status took longer than {:g} s; git_status, git_dirty_files, git_ahead and git_behind are not known: "
     "see `git help status` on how to make it quicker"
 )
-
-if TYPE_CHECKING:
-    # It has a repository, and so comes after this package.
-    from fleet_metadata.workspace import Workspace
 
 
 class GitCollector:
@@ -33,11 +33,9 @@ class GitCollector:
     prefix = "git_"
     keys = GIT_KEYS
 
-    def __init__(
-        self, workspace: "Workspace", status_within_seconds: float = STATUS_WITHIN_SECONDS
-    ) -> None:
+    def __init__(self, workspace: "Workspace", status_within_seconds: float = STATUS_WITHIN_SECONDS) -> None:
         self._repository = workspace.repository
-        self._status_within = status_within_seconds
+        self.status_within_seconds = status_within_seconds
 
     async def collect(self) -> Reading:
         """What holds now. Raises NotApplicable without a repository, CollectionFailed where git fails."""
@@ -59,12 +57,12 @@ class GitCollector:
 
     async def _status(self) -> tuple[Status | None, tuple[str, ...]]:
         try:
-            async with asyncio.timeout(self._status_within):
+            async with asyncio.timeout(self.status_within_seconds):
                 return await self._repository.status(), ()
         except NoWorkTree:
             return None, ()
         except TimeoutError:
-            return None, (_TOOK_LONGER.format(self._status_within),)
+            return None, (_TOOK_LONGER.format(self.status_within_seconds),)
 
 
 async def _stash_count(repository: Repository, status: Status | None) -> int:

@@ -3,10 +3,9 @@ import os
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 
-from observability.redaction import is_secret
-
 from fleet_metadata.collector import CollectionFailed
 from fleet_metadata.collectors.git.child import Child, Finished, TooMuch
+from observability.redaction import is_secret
 
 AT_ONCE = 16
 """How many processes of one `Git` there may be; one that cannot be killed, as its disk is gone, counts too."""

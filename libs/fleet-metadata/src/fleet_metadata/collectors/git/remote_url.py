@@ -27,9 +27,7 @@ _AUTHORITY = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 # Looked for from the beginning of a word alone: from each letter of it takes the square of its length.
-_URL_IN_TEXT = re.compile(
-    r"(?<![a-z0-9+.-])([0-9+.-]*+)([a-z][a-z0-9+.-]*+://[^\s'\"]+)", re.IGNORECASE
-)
+_URL_IN_TEXT = re.compile(r"(?<![a-z0-9+.-])([0-9+.-]*+)([a-z][a-z0-9+.-]*+://[^\s'\"]+)", re.IGNORECASE)
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*::)?(?P<scheme>[a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?::|%3a).*", re.IGNORECASE | re.DOTALL)
 _PARAMETER = re.compile(r"([?#&;])([^?#&;=]*)=([^?#&;]*)")

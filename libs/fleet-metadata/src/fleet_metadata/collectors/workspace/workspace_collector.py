@@ -47,9 +47,9 @@ class WorkspaceCollector:
         return Reading(
             {
                 **self._identity,
-                "workspace_task_status": task.status.value,
-                "workspace_task_description": task.description,
-                "workspace_task_source": task.source,
+                "workspace_task_status": task and task.status.value,
+                "workspace_task_description": task and task.description,
+                "workspace_task_source": task and task.source,
                 "workspace_cpu_percent": usage.cpu_percent,
                 "workspace_memory_percent": usage.memory_percent,
                 "workspace_disk_percent": usage.disk_percent,
@@ -62,15 +62,15 @@ class WorkspaceCollector:
         if self._coder:
             await self._coder.close()
 
-    async def _task(self) -> tuple[Task, Sequence[str]]:
-        """That of the first source that knows of one."""
+    async def _task(self) -> tuple[Task | None, Sequence[str]]:
+        """That of the first source that knows of one; None where one that might know cannot be read."""
         warnings: list[str] = []
         for source in self._sources:
             told = await source.read()
             warnings += [told.warning] if told.warning else []
             if told.task:
                 return told.task, warnings
-        return NO_TASK, warnings
+        return None if warnings else NO_TASK, warnings
 
 
 def _coder(settings: Settings) -> CoderTasks | None:

@@ -9,10 +9,9 @@ WORKSPACE_KEYS = (
     Key(
         "workspace_task_status",
         ValueType.ENUM,
-        "How it stands with the task at work in the workspace, idle without one",
+        "How it stands with the task at work in the workspace, idle without one, null where that cannot be told",
         in_list=True,
         values=tuple(TaskStatus),
-        nullable=False,
     ),
     Key("workspace_task_description", ValueType.STRING, "What the task is about", in_list=True),
     Key(
