@@ -20,6 +20,8 @@ _CREDENTIALS_OF_URL = re.compile(r'(://)(?<!ssh://)[^\s/?#"<>]*@', re.IGNORECASE
 # The user of ssh is no secret.
 _PASSWORD_OF_SSH = re.compile(r'(ssh://[^\s/?#:@"<>]*):[^\s/?#"<>]*(?=@)', re.IGNORECASE)
 _SHORTEST_SECRET = 8
+_DEEPEST = 100
+"""How deep a value may be nested, whatever the interpreter would bear."""
 
 
 class TooLarge(ValueError):
@@ -64,27 +66,29 @@ class Cleaning:
         """
         return self._value(value, _Room(CLEANED_CHARACTERS))
 
-    def _value(self, value: Any, room: _Room) -> Any:
+    def _value(self, value: Any, room: _Room, depth: int = 0) -> Any:
         room.take(len(value) if isinstance(value, str) else 1)
+        if depth > _DEEPEST:
+            raise RecursionError("nested too deep")
         match value:
             case None | bool() | int() | float():
                 return value
             case str():
                 return self.text(value)
             case Mapping():
-                return dict(self._member(name, inner, room) for name, inner in value.items())
+                return dict(self._member(name, inner, room, depth + 1) for name, inner in value.items())
             case list() | tuple():
-                return [self._value(inner, room) for inner in value]
+                return [self._value(inner, room, depth + 1) for inner in value]
             case _:
                 raise TypeError(f"a {type(value).__name__} in it")
 
-    def _member(self, name: object, inner: Any, room: _Room) -> tuple[str, Any]:
+    def _member(self, name: object, inner: Any, room: _Room, depth: int) -> tuple[str, Any]:
         if not isinstance(name, str):
             raise TypeError(f"a {type(name).__name__} as the name of a member")
         room.take(len(name))
         if is_secret(name) and not isinstance(inner, bool | int | float | None):
             return self.text(name), "***"
-        return self.text(name), self._value(inner, room)
+        return self.text(name), self._value(inner, room, depth)
 
 
 def _also_escaped(secret: str) -> str:
