@@ -147,7 +147,17 @@ async def test_a_rotated_key_works_until_its_grace_is_over(
     assert [await outcome(authenticator, token) for token in (old, new)] == ["invalid", "fleet"]
 
 
-@pytest.mark.parametrize("token", ["", "x" * 101, "fleet_\0", "fleet_é", "\ud800", new_token()[1]])
+WRONG_TOKENS = {
+    "none": "",
+    "long": "x" * 101,
+    "control": "fleet_\0",
+    "accent": "fleet_é",
+    "surrogate": "\ud800",
+    "unknown": new_token()[1],
+}
+
+
+@pytest.mark.parametrize("token", WRONG_TOKENS.values(), ids=WRONG_TOKENS)
 async def test_a_wrong_token_is_invalid(authenticator: Authenticator, token: str) -> None:
     with pytest.raises(InvalidKey):
         await authenticator.authenticate(token, HERE)

@@ -98,7 +98,9 @@ async def test_what_is_no_reading_is_a_failure(given: object) -> None:
     assert state["error"] == f"the collector gave a {type(given).__name__}, and no Reading"
 
 
-@pytest.mark.parametrize("values", [None, 7, "text", [1], Haunted()], ids=repr)
+@pytest.mark.parametrize(
+    "values", [None, 7, "text", [1], Haunted()], ids=lambda values: type(values).__name__
+)
 async def test_values_that_cannot_be_read_are_a_failure(values: Any) -> None:
     state = state_of(await read_beside_others(MadeCollector(lambda: Reading(values), STRING)))
     assert state["status"] == "failed"
