@@ -39,7 +39,7 @@ class _Workspace:
 
 
 def checked_out(branch: str | None = "feat/one", origin: str | None = None) -> Checkout:
-    return Checkout(branch, origin, Path(".git"), in_work_tree=True)
+    return Checkout(branch, origin, Path(".git"))
 
 
 def workspace(checkout: Checkout | Exception, **settings: Any) -> Workspace:

@@ -29,16 +29,19 @@ class Clock:
 
 
 class Collected:
-    """Counts collections; they wait until they are let go."""
+    """Counts collections; they wait until they are let go, and then fail if they are told to."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.fails = False
         self.go = asyncio.Event()
         self.go.set()
 
     async def __call__(self) -> Answer:
         self.count += 1
         await self.go.wait()
+        if self.fails:
+            raise RuntimeError("told to fail")
         return numbered(self.count)
 
 
@@ -87,6 +90,18 @@ async def test_one_who_follows_a_crowd_again_and_again_is_none(
         await readers.read()
     # For a quarter of a second the answer of the crowd, and from then on one of their own.
     assert collected.count == 1 + 50
+
+
+async def test_those_whose_collection_failed_are_no_part_of_the_next_crowd(
+    readers: Crowd, collected: Collected
+) -> None:
+    collected.fails = True
+    for _ in range(CROWD):
+        with pytest.raises(RuntimeError):
+            await readers.read()
+    collected.fails = False
+    await readers.read()
+    assert readers.shared() is None
 
 
 async def test_nothing_older_than_a_quarter_of_a_second_is_shared(

@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> MadeRepository:
 async def test_a_checkout_is_a_branch_an_origin_and_a_place(made: MadeRepository) -> None:
     made.git("remote", "add", "origin", f"https://user:{SECRET}@host/a/b.git")
     assert await Repository(made.folder).checkout() == Checkout(
-        "main", f"https://user:{SECRET}@host/a/b.git", made.folder / ".git", in_work_tree=True
+        "main", f"https://user:{SECRET}@host/a/b.git", made.folder / ".git"
     )
 
 
@@ -92,8 +92,7 @@ async def test_an_origin_without_a_url_is_none(made: MadeRepository) -> None:
 
 async def test_a_sub_folder_belongs_to_the_repository(made: MadeRepository) -> None:
     made.write("deep/down/a")
-    checkout = await Repository(made.folder / "deep/down").checkout()
-    assert (checkout.git_dir, checkout.in_work_tree) == (made.folder / ".git", True)
+    assert (await Repository(made.folder / "deep/down").checkout()).git_dir == made.folder / ".git"
 
 
 async def test_a_worktree_has_a_branch_and_a_git_folder_of_its_own(
@@ -102,7 +101,7 @@ async def test_a_worktree_has_a_branch_and_a_git_folder_of_its_own(
     made.commit()
     made.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "other"))
     assert await Repository(tmp_path / "other").checkout() == Checkout(
-        "other", None, made.folder / ".git/worktrees/other", in_work_tree=True
+        "other", None, made.folder / ".git/worktrees/other"
     )
 
 
@@ -111,19 +110,22 @@ async def test_a_submodule_is_a_repository_of_its_own(made: MadeRepository, tmp_
     inner.commit()
     made.git("submodule", "--quiet", "add", str(inner.folder), "sub")
     assert await Repository(made.folder / "sub").checkout() == Checkout(
-        "main", str(inner.folder), made.folder / ".git/modules/sub", in_work_tree=True
+        "main", str(inner.folder), made.folder / ".git/modules/sub"
     )
 
 
 async def test_a_bare_repository_has_no_work_tree(tmp_path: Path) -> None:
     bare = Repository(MadeRepository(tmp_path / "bare", "--bare").folder)
-    assert await bare.checkout() == Checkout("main", None, tmp_path / "bare", in_work_tree=False)
+    assert await bare.checkout() == Checkout("main", None, tmp_path / "bare")
     with pytest.raises(NoWorkTree):
         await bare.status()
 
 
 async def test_the_inside_of_a_git_folder_has_no_work_tree(made: MadeRepository) -> None:
-    assert not (await Repository(made.folder / ".git/refs").checkout()).in_work_tree
+    inside = Repository(made.folder / ".git/refs")
+    assert (await inside.checkout()).git_dir == made.folder / ".git"
+    with pytest.raises(NoWorkTree):
+        await inside.status()
 
 
 @pytest.mark.parametrize("name", ["two words", "-dash", "ünï çödé", "line\nbreak", "quo'te\"", "$HOME;"])
@@ -173,6 +175,6 @@ async def test_one_who_waits_for_git_that_hangs_is_told(
 async def test_a_head_that_becomes_a_fifo_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "HEAD")
     # Git itself would wait for it, had it not looked before.
-    git = script(tmp_path, f"""case "$*" in *" rev-parse "*) printf '%s\\ntrue\\n' '{tmp_path}';; esac""")
+    git = script(tmp_path, f"""case "$*" in *" rev-parse "*) printf '%s\\n' '{tmp_path}';; esac""")
     with pytest.raises(CollectionFailed, match="HEAD cannot be read: it is not a regular file"):
         await Repository(tmp_path, git).checkout()

@@ -90,7 +90,7 @@ async def test_a_worktree_whose_repository_is_gone_is_a_fault(tmp_path: Path) ->
 
 
 async def test_a_head_that_cannot_be_read_is_a_fault(made: MadeRepository, tmp_path: Path) -> None:
-    answer = f'case "$*" in *rev-parse*) printf "%s\\ntrue\\n" {tmp_path}/gone;; *) exit 2;; esac'
+    answer = f'case "$*" in *rev-parse*) printf "%s\\n" {tmp_path}/gone;; *) exit 2;; esac'
     with pytest.raises(CollectionFailed, match="gone/HEAD cannot be read: No such file or directory"):
         await Repository(made.folder, script(tmp_path, answer)).checkout()
 

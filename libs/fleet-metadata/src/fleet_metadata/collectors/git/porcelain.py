@@ -12,22 +12,15 @@ _UNCHANGED = "."
 class Status:
     """The state of a work tree.
 
-    None: `commit` where there is none yet, `branch` when HEAD is detached, `upstream` where the branch has
-    none, `ahead` and `behind` also where it is gone. The numbers from `staged` on are of paths, of which a
-    path may be both staged and modified, and a renamed one counts once; `listed` is all but the ignored.
+    `ahead` and `behind` are None where the branch has no upstream, or one that is gone. The numbers from
+    `staged` on are of paths, and a renamed one counts once; `listed` is all but the ignored.
     """
 
-    commit: str | None = None
-    branch: str | None = None
-    upstream: str | None = None
     ahead: int | None = None
     behind: int | None = None
     stash_count: int = 0
     staged: int = 0
-    modified: int = 0
     conflicted: int = 0
-    untracked: int = 0
-    ignored: int = 0
     listed: int = 0
 
     @classmethod
@@ -37,9 +30,6 @@ class Status:
         headers = dict(_headers(records))
         ahead, behind = _ahead_and_behind(headers.get("branch.ab", ""))
         return cls(
-            commit=_unless("(initial)", headers.get("branch.oid")),
-            branch=_unless("(detached)", headers.get("branch.head")),
-            upstream=headers.get("branch.upstream"),
             ahead=ahead,
             behind=behind,
             stash_count=int(headers.get("stash", 0)),
@@ -54,10 +44,6 @@ def _headers(records: list[bytes]) -> Iterator[tuple[str, str]]:
             break
         name, _, value = record[2:].decode(errors="replace").partition(" ")
         yield name, value
-
-
-def _unless(absent: str, value: str | None) -> str | None:
-    return None if value == absent else value
 
 
 def _ahead_and_behind(value: str) -> tuple[int | None, int | None]:
@@ -86,13 +72,9 @@ def _beginnings(records: list[bytes]) -> Iterator[bytes]:
 
 def _counted_as(beginning: str) -> Iterator[str]:
     kind, state = beginning[:2], beginning[2:]
-    if kind in {"1 ", "2 "}:
+    if kind in {"1 ", "2 ", "u ", "? "}:
         yield "listed"
-        if state[:1] != _UNCHANGED:
-            yield "staged"
-        if state[1:] != _UNCHANGED:
-            yield "modified"
-    elif name := {"u ": "conflicted", "? ": "untracked", "! ": "ignored"}.get(kind):
-        yield name
-        if kind != "! ":
-            yield "listed"
+    if kind in {"1 ", "2 "} and state[:1] != _UNCHANGED:
+        yield "staged"
+    if kind == "u ":
+        yield "conflicted"

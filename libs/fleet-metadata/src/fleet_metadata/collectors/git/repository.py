@@ -42,7 +42,6 @@ class Checkout:
     branch: str | None
     origin: str | None = field(repr=False)
     git_dir: Path
-    in_work_tree: bool
 
 
 class Repository:
@@ -88,16 +87,11 @@ class Repository:
 
     async def _read_checkout(self) -> Checkout:
         async with together() as tasks:
-            place = tasks.create_task(
-                self._git.run("rev-parse", "--absolute-git-dir", "--is-inside-work-tree")
-            )
+            place = tasks.create_task(self._git.run("rev-parse", "--absolute-git-dir"))
             origin = tasks.create_task(self._git.run("remote", "get-url", _ORIGIN))
-        # The folder may have a line break in its name.
-        git_dir, in_work_tree = self._output(place.result()).removesuffix(b"\n").rsplit(b"\n", 1)
-        folder = Path(os.fsdecode(git_dir))
-        return Checkout(
-            await self._branch(folder), self._origin(origin.result()), folder, in_work_tree == b"true"
-        )
+        # The folder may have a line break at the end of its name.
+        folder = Path(os.fsdecode(self._output(place.result()).removesuffix(b"\n")))
+        return Checkout(await self._branch(folder), self._origin(origin.result()), folder)
 
     async def _branch(self, git_dir: Path) -> str | None:
         try:
