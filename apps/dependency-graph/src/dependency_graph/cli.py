@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from api_access import api_keys_app
 from dependency_graph.infrastructure.migrating import MigrationFailed
@@ -15,6 +14,7 @@ from dependency_graph.infrastructure.migrating import migrate as migrate_databas
 from dependency_graph.settings import Settings
 from embedded_services import EmbeddedServiceError, local_database
 from observability import configure_logging, share_metrics_between_processes
+from service_settings import read_settings
 
 main = typer.Typer(
     help="The dependency graph service of Fleet.",
@@ -32,19 +32,9 @@ DataDir = Annotated[
 FLEET = Path(".fleet")
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = str(fault["loc"][0]).upper()
-            typer.echo(f"Error: {name}: {fault['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
-
-
 @contextmanager
 def _database_url(data_dir: Path) -> Generator[str]:
-    given = _settings().database_url
+    given = read_settings(Settings).database_url
     try:
         with nullcontext(given) if given else local_database(data_dir) as url:
             yield url
@@ -71,7 +61,7 @@ def serve(
 
     # uvicorn ends by sending itself the signal that stopped it, which is not to be the exit code.
     signal.signal(signal.SIGTERM, _leave)
-    settings = _settings()
+    settings = read_settings(Settings)
     workers = workers or settings.api_workers
     configure_logging(settings.log_level)
     with _database_url(data_dir) as url, share_metrics_between_processes() if workers > 1 else nullcontext():
@@ -105,7 +95,7 @@ def migrate(data_dir: DataDir = FLEET) -> None:
 
 @contextmanager
 def _existing_database_url(data_dir: Path) -> Generator[str]:
-    if _settings().database_url is None and not data_dir.exists():
+    if read_settings(Settings).database_url is None and not data_dir.exists():
         typer.echo(
             f"Error: there is nothing in {data_dir}. Run `serve` or `fleet up` first, or name its folder with --data-dir.",
             err=True,

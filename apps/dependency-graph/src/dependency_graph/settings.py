@@ -4,6 +4,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api_access import RateLimit, asyncpg_url
+from service_settings import HttpUrl, Listed, Token
 
 
 def _parsed(value: object) -> object:
@@ -22,23 +23,6 @@ def _redis(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("not the URL of a Redis or Valkey: redis://host:6379/0")
     return url
-
-
-def _http(url: str) -> str:
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("not the URL of a server: http://host:9090")
-    return url.rstrip("/")
-
-
-def _listed(value: object) -> object:
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-def _header(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value().strip()
-    if not text.isascii() or not text.isprintable():
-        raise ValueError("has characters that no HTTP header takes")
-    return SecretStr(text)
 
 
 def _only_credentials(username: str | None, told: ValidationInfo) -> str | None:
@@ -84,10 +68,10 @@ class Settings(BaseSettings):
             description="what the names of the service graph's metrics start with",
         )
     )
-    prometheus_url: Annotated[str, AfterValidator(_http)] | None = Field(
+    prometheus_url: HttpUrl | None = Field(
         default=None, description="Prometheus that has the service graph's metrics; without it none is asked"
     )
-    prometheus_bearer_token: Annotated[SecretStr, AfterValidator(_header)] | None = Field(
+    prometheus_bearer_token: Token | None = Field(
         default=None, description="token for Prometheus"
     )
     prometheus_username: Annotated[str | None, AfterValidator(_only_credentials)] = Field(
@@ -102,10 +86,10 @@ class Settings(BaseSettings):
     stale_edge_threshold_hours: int = Field(
         default=168, ge=1, le=87600, description="hours after which a dependency that was not seen is stale"
     )
-    mcp_allowed_hosts: Annotated[list[str], NoDecode, BeforeValidator(_listed)] = Field(
+    mcp_allowed_hosts: Listed = Field(
         default_factory=list, description="hosts beside loopback by whose names MCP clients may call"
     )
-    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_http)] | None = Field(
+    otel_exporter_otlp_endpoint: HttpUrl | None = Field(
         default=None, description="OpenTelemetry collector that gets our traces; without it none are made"
     )
     otel_trace_sample_rate: float = Field(default=0.1, ge=0, le=1, description="part of the requests traced")

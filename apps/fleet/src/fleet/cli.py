@@ -44,17 +44,10 @@ def _known_names(text: str) -> str:
 
 
 def _settings() -> "Settings":
-    from pydantic import ValidationError
-
     from fleet.settings import Settings
+    from service_settings import read_settings
 
-    try:
-        return Settings()
-    except ValidationError as error:
-        for fault in error.errors():
-            name = str(fault["loc"][0]).upper()
-            typer.echo(f"Error: {name}: {fault['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
+    return read_settings(Settings)
 
 
 def _with_port_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -63,17 +63,10 @@ Interval = Annotated[float, typer.Option(min=0.1, help="With --watch: seconds be
 
 def _settings(**given: Any) -> "Settings":
     """The settings of the environment, over which those of `given` go that are not None."""
-    from pydantic import ValidationError
-
     from fleet_metadata.settings import Settings
+    from service_settings import read_settings
 
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        for fault in error.errors():
-            name = str(fault["loc"][0]).upper()
-            typer.echo(f"Error: {name}: {fault['msg'].removeprefix('Value error, ')}", err=True)
-        raise typer.Exit(2) from None
+    return read_settings(Settings, **given)
 
 
 def _reader(folder: Path | None, url: str | None) -> "Reader":

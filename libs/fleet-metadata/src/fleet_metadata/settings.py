@@ -1,31 +1,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, DirectoryPath, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, AliasChoices, DirectoryPath, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-
-def _http(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        named = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        named = False
-    if not named:
-        raise ValueError("not the URL of a server, such as https://host")
-    return url.rstrip("/")
-
-
-def _listed(value: object) -> object:
-    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
-
-
-def _header(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value().strip()
-    if not text.isascii() or not text.isprintable():
-        raise ValueError("has characters that no HTTP header takes")
-    return SecretStr(text)
+from service_settings import HttpUrl, Listed, Token
 
 
 def _not_blank(token: SecretStr) -> SecretStr:
@@ -33,11 +12,6 @@ def _not_blank(token: SecretStr) -> SecretStr:
     if not token.get_secret_value():
         raise ValueError("is blank; set a token, or leave it unset if everybody may read")
     return token
-
-
-HttpUrl = Annotated[str, AfterValidator(_http)]
-Token = Annotated[SecretStr, AfterValidator(_header)]
-Listed = Annotated[list[str], NoDecode, BeforeValidator(_listed)]
 
 
 class Settings(BaseSettings):
