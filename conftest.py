@@ -10,6 +10,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
+
+# How long a test takes is no part of what it says: the machine may be doing other things.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+# No ToolHive of this machine is looked for, unless a test says so.
+os.environ["TOOLHIVE_URL"] = "http://127.0.0.1:9"
 
 # A test database need not survive a power cut.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

@@ -21,7 +21,7 @@ from dependency_graph.application.queries import WholeGraph
 
 Told = list[dict[str, Any]]
 OF_XML = "{http://graphml.graphdrawing.org/xmlns}"
-often = settings(max_examples=200, deadline=None)
+often = settings(max_examples=200)
 
 
 async def _written(write: Callable[[WholeGraph], AsyncIterator[str]], graph: tuple[Told, Told]) -> str:

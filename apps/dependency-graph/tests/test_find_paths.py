@@ -28,7 +28,7 @@ def _all_shortest(graph: set[Pair], source: str, target: str) -> list[tuple[str,
     return []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(graphs, st.sampled_from(NAMES), st.sampled_from(NAMES))
 async def test_the_first_of_all_shortest_paths_are_found(graph: set[Pair], source: str, target: str) -> None:
     found = await find_paths(source, target, MemoryTopology(graph, NAMES))

@@ -77,7 +77,7 @@ def _walk(starts: set[str], pairs: set[Pair]) -> set[Pair]:
 
 
 @pytest.mark.parametrize("upstream", [False, True])
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(graph=rows, starts=st.sets(st.sampled_from(NAMES)))
 async def test_a_walk_finds_what_is_fresh_and_gives_up_where_that_is_too_much(
     database: Database, upstream: bool, graph: list[Row], starts: set[str]

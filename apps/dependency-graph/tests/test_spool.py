@@ -39,7 +39,7 @@ async def _told(
             yield told
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(nodes, max_size=4, unique_by=lambda node: node.service_id),
     st.lists(edges, max_size=4, unique_by=lambda edge: edge.pair),

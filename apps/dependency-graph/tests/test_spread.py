@@ -31,7 +31,7 @@ def _shortest(links: list[Link], start: str, end: str, depth: int) -> tuple[str,
     return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(links, st.integers(1, 5))
 def test_every_service_is_reached_along_the_first_shortest_path_of_its_kind(
     links: list[Link], depth: int

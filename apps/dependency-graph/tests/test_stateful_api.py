@@ -230,7 +230,6 @@ def test_whatever_is_done_in_whatever_order_the_answers_are_those_of_the_graph(c
     bounded = settings(
         max_examples=JOURNEYS,
         stateful_step_count=STEPS,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -113,7 +113,7 @@ async def test_a_full_bucket_leaves_no_key(valkey_url: str, shared: RedisBuckets
         assert 800_000 < await redis.pttl(f"{{api-access}}:{bucket}slow") <= 864_000
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     asked=st.lists(
         st.tuples(st.sampled_from("ab"), st.sampled_from([1, 2, 7, 1000]), st.booleans()), max_size=60

@@ -163,7 +163,7 @@ def test_terraform_reads_what_was_meant(tmp_path: Path) -> None:
 
 
 @needs_terraform
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.lists(st.text() | st.text("$%{}\\\"'\n~"), min_size=20, max_size=200))
 def test_terraform_reads_any_text_as_it_is(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

@@ -3,7 +3,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_metadata.collectors.git.porcelain import Status
@@ -106,7 +106,6 @@ _RECORDS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(_RECORDS, max_size=30),
     st.none() | st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)),

@@ -2,7 +2,7 @@ from time import perf_counter
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_metadata.collectors.git.remote_url import (
@@ -114,7 +114,6 @@ _USERS = st.sampled_from(["", "git@", "user:pass@"])
 _ENDS = st.sampled_from(["", "/", ".git", ".git/"])
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(["https", "http", "ssh", "git+ssh"]),
     _USERS,
@@ -130,14 +129,12 @@ def test_a_url_that_is_made_of_a_place_names_that_place(
     assert RemoteUrl.parse(f"{scheme}://{authority}/{quote(path)}{end}") == RemoteUrl(host, path)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["", "git@"]), _HOSTS, _PATHS, st.sampled_from(["", ".git"]))
 def test_so_does_the_short_form(user: str, host: str, path: str, end: str) -> None:
     if not path.startswith(":"):
         assert RemoteUrl.parse(f"{user}{host}:{path}{end}") == RemoteUrl(host, path)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_too_odd_to_be_read(text: str) -> None:
     parsed = RemoteUrl.parse(text)
@@ -189,7 +186,6 @@ def test_credentials_are_taken_out_of_a_url_and_nothing_else(url: str, shown: st
 _PARTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=10)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["https", "http", "ftp", "ssh", "git+ssh"]), _PARTS, _PARTS)
 def test_no_password_is_ever_shown(scheme: str, before: str, after: str) -> None:
     url = f"{scheme}://user:{quote(before, safe='')}{SECRET}{after}@host/a/b"
