@@ -6,6 +6,10 @@ class ToolhiveUnavailable(ToolhiveError):
     """No ToolHive was found, it broke off, or it answered what is no answer."""
 
 
+class ToolhiveNotFound(ToolhiveUnavailable):
+    """There is no ToolHive in any of the places where one may be."""
+
+
 class ToolhiveTimeout(ToolhiveUnavailable):
     """ToolHive did not answer in time."""
 

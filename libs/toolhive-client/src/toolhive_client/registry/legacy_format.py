@@ -1,0 +1,108 @@
+"""Registries in ToolHive's own format: servers by name, in two maps, and in groups of such maps."""
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from toolhive_client.models import RegistryServer
+from toolhive_client.reading.harmless_text import is_name, line, word, words
+from toolhive_client.reading.unreadable import Strange, log_unreadable, name_in
+from toolhive_client.reading.url_cleaning import clean_image, clean_url
+from toolhive_client.registry.page import Found, Page
+
+
+class _Maps(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    servers: dict[str, Any] | None = None
+    remote_servers: dict[str, Any] | None = None
+    groups: list[Any] | None = None
+
+
+class _Server(BaseModel):
+    """`registry.ImageMetadata` or `registry.RemoteServerMetadata` of ToolHive's OpenAPI."""
+
+    model_config = ConfigDict(strict=True)
+
+    image: str | None = None
+    url: str | None = None
+    title: str | None = None
+    description: str | None = None
+    transport: str | None = None
+    status: str | None = None
+    tier: str | None = None
+    repository_url: str | None = None
+    tags: list[str] | None = None
+    tools: list[str] | None = None
+
+
+def read_legacy_registry(document: Any) -> Page:
+    """All servers; those of groups too, unless there is one of the same name outside. Raises Strange."""
+    try:
+        registry = _Maps.model_validate(document)
+    except ValidationError:
+        raise Strange from None
+    unreadable: list[str | None] = []
+    servers = _servers(registry, unreadable)
+    for group in registry.groups or ():
+        try:
+            maps = _Maps.model_validate(group)
+        except ValidationError:
+            unreadable.append(name_in(group))
+        else:
+            servers = {**_servers(maps, unreadable), **servers}
+    log_unreadable("registry", unreadable)
+    return Page(tuple(Found(server) for server in servers.values()), len(unreadable))
+
+
+def _servers(maps: _Maps, unreadable: list[str | None]) -> dict[str, RegistryServer]:
+    """The servers of both maps; one that is in both is run from an image, and by others."""
+    servers: dict[str, RegistryServer] = {}
+    for name, item in (*(maps.servers or {}).items(), *(maps.remote_servers or {}).items()):
+        server = _server(name, item)
+        if server is None:
+            unreadable.append(name if is_name(name) else None)
+        else:
+            servers[name] = _merged(servers[name], server) if name in servers else server
+    return servers
+
+
+def _server(name: str, item: Any) -> RegistryServer | None:
+    try:
+        told = _Server.model_validate(item)
+    except ValidationError:
+        return None
+    if not is_name(name):
+        return None
+    image = clean_image(told.image) if told.image else None
+    url = clean_url(told.url) if told.url else None
+    return RegistryServer(
+        name=name,
+        images=(image,) if image else (),
+        urls=(url,) if url else (),
+        title=line(told.title),
+        description=line(told.description),
+        transport=word(told.transport),
+        status=word(told.status),
+        tier=word(told.tier),
+        repository_url=clean_url(told.repository_url) if told.repository_url else None,
+        tags=words(told.tags),
+        tools=words(told.tools),
+    )
+
+
+def _merged(first: RegistryServer, second: RegistryServer) -> RegistryServer:
+    return replace(
+        first,
+        images=first.images + second.images,
+        urls=first.urls + second.urls,
+        title=first.title or second.title,
+        description=first.description or second.description,
+        transport=first.transport or second.transport,
+        status=first.status or second.status,
+        tier=first.tier or second.tier,
+        repository_url=first.repository_url or second.repository_url,
+        tags=words((*first.tags, *second.tags)),
+        tools=words((*first.tools, *second.tools)),
+    )
