@@ -14,6 +14,7 @@ from dependency_graph.application.ports import Upstream, UpstreamService
 from dependency_graph.domain.cycle import Alert, AlertStatus
 from dependency_graph.domain.dependency import Dependency, DiscoverySource, Pair
 from dependency_graph.domain.errors import GraphUnavailable
+from dependency_graph.domain.mcp_server import Match, McpServer, RegistryEntry, WorkloadKey
 from dependency_graph.domain.service import Criticality, Service
 from dependency_graph.domain.span import Call, Half
 from dependency_graph.domain.sync_run import RunStatus, SyncRun
@@ -30,17 +31,28 @@ class MemoryServices:
         return sorted(set(service_ids) - self.graph.known_services.keys())
 
     async def save(self, services: Collection[Service]) -> int:
+        self.graph.writes += 1
         changed = [s for s in services if self.graph.known_services.get(s.service_id) != s]
         self.graph.known_services.update({s.service_id: s for s in changed})
         return len(changed)
 
     async def delete(self, service_id: str) -> int | None:
+        self.graph.writes += 1
         if self.graph.known_services.pop(service_id, None) is None:
             return None
         doomed = [key for key in self.graph.known_dependencies if service_id in key[0]]
         for key in doomed:
             del self.graph.known_dependencies[key]
         return len(doomed)
+
+    async def withdraw(self, service_ids: Collection[str]) -> Sequence[str]:
+        self.graph.writes += 1
+        tied = {end for pair, _ in self.graph.known_dependencies for end in pair}
+        known = (await self.find(service_ids)).items()
+        doomed = sorted(s for s, service in known if service.discovered and s not in tied)
+        for service_id in doomed:
+            del self.graph.known_services[service_id]
+        return doomed
 
 
 class MemoryDependencies:
@@ -55,10 +67,16 @@ class MemoryDependencies:
         return found
 
     async def save(self, dependencies: Collection[Dependency]) -> int:
+        self.graph.writes += 1
         rows = {(row.pair, row.discovery_source): row for row in dependencies}
         changed = {key: row for key, row in rows.items() if self.graph.known_dependencies.get(key) != row}
         self.graph.known_dependencies.update(changed)
         return len(changed)
+
+    async def withdraw(self, pairs: Collection[Pair], source: DiscoverySource) -> int:
+        self.graph.writes += 1
+        known = self.graph.known_dependencies
+        return sum(known.pop((pair, source), None) is not None for pair in set(pairs))
 
     async def callers(self, service_ids: Collection[str]) -> Collection[str]:
         return {source for (source, _), _ in self.graph.known_dependencies} & set(service_ids)
@@ -109,7 +127,47 @@ class MemoryAlerts:
         return [a for a in self.graph.known_alerts.values() if a.status is not AlertStatus.RESOLVED]
 
     async def save(self, alerts: Collection[Alert]) -> None:
+        self.graph.writes += bool(alerts)
         self.graph.known_alerts.update({alert.alert_id: alert for alert in alerts})
+
+
+class MemoryMcpServers:
+    def __init__(self, graph: "MemoryGraph") -> None:
+        self.graph = graph
+
+    async def entries(self) -> Sequence[RegistryEntry]:
+        return list(self.graph.known_entries.values())
+
+    async def save_entries(self, entries: Collection[RegistryEntry]) -> int:
+        self.graph.writes += 1
+        changed = {e.name: e for e in entries if self.graph.known_entries.get(e.name) != e}
+        self.graph.known_entries.update(changed)
+        return len(changed)
+
+    async def delete_entries(self, names: Collection[str]) -> int:
+        self.graph.writes += 1
+        doomed = self.graph.known_entries.keys() & set(names)
+        for name in doomed:
+            del self.graph.known_entries[name]
+        for key, server in self.graph.known_mcp_servers.items():
+            if server.match.entry in doomed:
+                self.graph.known_mcp_servers[key] = replace(server, match=Match())
+        return len(doomed)
+
+    async def all(self) -> Sequence[McpServer]:
+        return list(self.graph.known_mcp_servers.values())
+
+    async def save(self, servers: Collection[McpServer]) -> int:
+        self.graph.writes += 1
+        matched = {server.match.entry for server in servers} - {None}
+        assert matched <= self.graph.known_entries.keys()
+        changed = {s.key: s for s in servers if self.graph.known_mcp_servers.get(s.key) != s}
+        self.graph.known_mcp_servers.update(changed)
+        return len(changed)
+
+    async def delete(self, keys: Collection[WorkloadKey]) -> int:
+        self.graph.writes += 1
+        return sum(self.graph.known_mcp_servers.pop(key, None) is not None for key in set(keys))
 
 
 class MemoryGeneration:
@@ -125,15 +183,19 @@ class MemoryGeneration:
 
 
 class MemoryGraph:
-    """A graph whose every use is one transaction."""
+    """A graph whose every use is one transaction; `writes` are the statements that may have changed it."""
 
     def __init__(self) -> None:
         self.known_services: dict[str, Service] = {}
         self.known_dependencies: dict[tuple[Pair, DiscoverySource], Dependency] = {}
         self.known_alerts: dict[UUID, Alert] = {}
+        self.known_entries: dict[str, RegistryEntry] = {}
+        self.known_mcp_servers: dict[WorkloadKey, McpServer] = {}
+        self.writes = 0
         self.services = MemoryServices(self)
         self.dependencies = MemoryDependencies(self)
         self.alerts = MemoryAlerts(self)
+        self.mcp_servers = MemoryMcpServers(self)
         self.generation = MemoryGeneration()
         self.counted: list[tuple[DiscoverySource, int, int]] = []
 

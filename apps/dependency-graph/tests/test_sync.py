@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 from fakes import MemoryRuns
+from structlog.testing import capture_logs
 
 from dependency_graph.application.sync import Changes, Source, Sync, Transaction
-from dependency_graph.domain.errors import GraphUnavailable
+from dependency_graph.domain.errors import GraphUnavailable, SourceFailed
 from dependency_graph.domain.sync_run import RunStatus, SyncRun
 
 
@@ -50,6 +51,27 @@ def _sync(runs: MemoryRuns, meter: _Meter, **longest: float) -> Sync:
         Source("never", timedelta(minutes=1), _never),
     ]
     return Sync(sources, runs, meter, **longest)
+
+
+async def test_a_failure_that_repeats_is_warned_of_once(meter: _Meter) -> None:
+    errors = iter(["away", "away", "refused", None, "refused"])
+
+    async def fail(_transaction: Transaction) -> Changes:
+        if error := next(errors):
+            raise SourceFailed(error)
+        return {}
+
+    sync = Sync([Source("failing", timedelta(minutes=1), fail)], MemoryRuns(), meter)
+    with capture_logs() as logs:
+        for _ in range(5):
+            await sync.finished(await sync.start("failing"))
+    assert [(line["log_level"], line["error"]) for line in logs] == [
+        ("warning", "away"),
+        ("debug", "away"),
+        ("warning", "refused"),
+        ("info", None),
+        ("warning", "refused"),
+    ]
 
 
 async def test_a_run_is_recorded_counted_and_gives_up_its_turn(meter: _Meter) -> None:

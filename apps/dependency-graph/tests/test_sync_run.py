@@ -35,6 +35,13 @@ def test_each_failure_doubles_the_wait_up_to_the_interval(failures: int, seconds
     assert next_run(history, QUARTER) == NOON + LASTED + timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize(("failures", "seconds"), [(1, 30), (2, 45), (50, 45)])
+def test_a_source_may_be_tried_again_sooner_than_its_interval(failures: int, seconds: int) -> None:
+    at = next_run([FAILED] * failures, timedelta(days=1), longest_backoff=timedelta(seconds=45))
+    assert at == NOON + LASTED + timedelta(seconds=seconds)
+    assert next_run([SUCCEEDED], timedelta(days=1), timedelta(seconds=45)) == NOON + timedelta(days=1)
+
+
 def test_a_run_whose_end_nobody_saw_counts_from_its_start() -> None:
     assert next_run([RUNNING.failed("interrupted")], QUARTER) == NOON + timedelta(seconds=30)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from dependency_graph.domain.cycle import Alert
 from dependency_graph.domain.dependency import Dependency, DiscoverySource, Pair
 from dependency_graph.domain.impact import Link
+from dependency_graph.domain.mcp_server import McpServer, RegistryEntry, WorkloadKey
 from dependency_graph.domain.service import Criticality, Service
 from dependency_graph.domain.span import Call, Half
 from dependency_graph.domain.sync_run import SyncRun
@@ -35,6 +36,10 @@ class Services(Protocol):
         """Remove a service and its dependencies; their number, or None if there is no such service."""
         ...
 
+    async def withdraw(self, service_ids: Collection[str]) -> Sequence[str]:
+        """Remove those of `service_ids` that are placeholders without any dependency; which these were."""
+        ...
+
 
 class Dependencies(Protocol):
     async def find(self, pairs: Collection[Pair]) -> Mapping[Pair, Sequence[Dependency]]:
@@ -43,6 +48,10 @@ class Dependencies(Protocol):
 
     async def save(self, dependencies: Collection[Dependency]) -> int:
         """Insert or replace; the number of dependencies that are new or differ now."""
+        ...
+
+    async def withdraw(self, pairs: Collection[Pair], source: DiscoverySource) -> int:
+        """Remove what `source` knows of `pairs`; of how many it knew something."""
         ...
 
     async def callers(self, service_ids: Collection[str]) -> Collection[str]:
@@ -80,6 +89,32 @@ class Alerts(Protocol):
     async def save(self, alerts: Collection[Alert]) -> None: ...
 
 
+class McpServers(Protocol):
+    """The registry and the workloads of ToolHive."""
+
+    async def entries(self) -> Sequence[RegistryEntry]: ...
+
+    async def save_entries(self, entries: Collection[RegistryEntry]) -> int:
+        """Insert or replace by name; the number of entries that are new or differ now."""
+        ...
+
+    async def delete_entries(self, names: Collection[str]) -> int:
+        """Remove entries; how many there were. Workloads that were made from them are so no more."""
+        ...
+
+    async def all(self) -> Sequence[McpServer]:
+        """The workloads of all runtimes."""
+        ...
+
+    async def save(self, servers: Collection[McpServer]) -> int:
+        """Insert or replace by key; the number that are new or differ now. The entries matched are there."""
+        ...
+
+    async def delete(self, keys: Collection[WorkloadKey]) -> int:
+        """Remove workloads; how many there were."""
+        ...
+
+
 class Generation(Protocol):
     async def lock(self) -> int:
         """Wait until no other write is under way; the number of the graph as it stands."""
@@ -113,6 +148,8 @@ class Graph(Protocol):
     def dependencies(self) -> Dependencies: ...
     @property
     def alerts(self) -> Alerts: ...
+    @property
+    def mcp_servers(self) -> McpServers: ...
     @property
     def generation(self) -> Generation: ...
 
@@ -210,3 +247,49 @@ class ServiceGraphSource(Protocol):
     async def observe(self, at: datetime) -> ServiceGraph:
         """The service graph as it stood at `at`, complete, or else SourceFailed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedWorkload:
+    """A workload as it is now; `package` is None where that could not be told this time."""
+
+    key: WorkloadKey
+    package: str | None
+    remote: bool
+    status: str
+    transport: str | None = None
+    proxy_mode: str | None = None
+    url: str | None = None
+    group: str | None = None
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedWorkloads:
+    """The workloads of one runtime, those left out that are not wanted.
+
+    `complete`: all that there are could be read. `empty`: there are none at all, wanted or not.
+    """
+
+    runtime: str
+    workloads: Sequence[ObservedWorkload]
+    complete: bool
+    empty: bool
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedRegistry:
+    """The entries of the registry; `complete`: all that there are could be read."""
+
+    entries: Sequence[RegistryEntry]
+    complete: bool
+    warnings: Sequence[str] = ()
+
+
+class Toolhive(Protocol):
+    """The methods raise SourceFailed."""
+
+    async def workloads(self) -> ObservedWorkloads: ...
+
+    async def registry(self) -> ObservedRegistry: ...

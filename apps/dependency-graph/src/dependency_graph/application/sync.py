@@ -1,6 +1,7 @@
 """Running the sources that are asked on a schedule or by request, each by one process at a time."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -38,6 +39,7 @@ class Source:
     `run` asks whatever it asks, then enters the transaction once to store it, and tells what changed. It
     raises SourceFailed with what to do. `missing` says which setting keeps it from running. A source without
     an interval runs by request only; `first_after` is how long a new database waits for the first run.
+    `longest_backoff` is how long the next try may be put off after failures, if less than the interval.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Source:
     run: Callable[[Transaction], Awaitable[Changes]]
     missing: str | None = None
     first_after: timedelta = timedelta(0)
+    longest_backoff: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class Sync:
         self._longest_seconds = longest_seconds
         self._longest_wait_seconds = longest_wait_seconds
         self._tasks: dict[UUID, asyncio.Task[SyncRun]] = {}
+        self._errors: dict[str, str | None] = {}
 
     async def start(self, name: str) -> SyncRun:
         """Run a source now; its record, or that of the run that is under way. Raises SourceNotFound."""
@@ -146,8 +150,7 @@ class Sync:
         run = await self._outcome(source, turn, run)
         seconds = time.perf_counter() - started
         self._meter(source.name, run.status, seconds)
-        log = _log.info if run.status is RunStatus.SUCCEEDED else _log.warning
-        log("sync_run", source=source.name, status=run.status, ms=round(seconds * 1000), error=run.error)
+        self._log(run, seconds)
         try:
             async with asyncio.timeout(STORING_SECONDS):
                 return await turn.finish(run)
@@ -157,6 +160,14 @@ class Sync:
             return run
         finally:
             await turn.end()
+
+    def _log(self, run: SyncRun, seconds: float) -> None:
+        # What is away may be so for days, and is asked every minute.
+        repeated = run.error is not None and run.error == self._errors.get(run.source)
+        self._errors[run.source] = run.error
+        level = logging.INFO if run.status is RunStatus.SUCCEEDED else logging.WARNING
+        told = {"status": run.status, "ms": round(seconds * 1000), "error": run.error}
+        _log.log(logging.DEBUG if repeated else level, "sync_run", source=run.source, **told)
 
     async def _outcome(self, source: Source, turn: Turn, run: SyncRun) -> SyncRun:
         """How `run` ended, which is always told and never raised."""
@@ -185,6 +196,6 @@ class Sync:
 
 
 def _state(source: Source, history: Sequence[SyncRun]) -> SourceState:
-    runs_again = source.interval and not source.missing
-    at = next_run(history, source.interval) if source.interval and runs_again else None
-    return SourceState(source, history, at)
+    if source.missing or not source.interval:
+        return SourceState(source, history, None)
+    return SourceState(source, history, next_run(history, source.interval, source.longest_backoff))

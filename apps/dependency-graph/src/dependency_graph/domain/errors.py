@@ -29,6 +29,16 @@ class CycleIsGone(Exception):
         super().__init__("The cycle is not in the graph any more: its alert can only be resolved.")
 
 
+class McpServerNotFound(Exception):
+    """No MCP server has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no MCP server {name!r}; GET /api/v1/mcp-servers lists those that are known."
+        )
+        self.name = name
+
+
 class SourceNotFound(Exception):
     """No source that can be run has this name."""
 

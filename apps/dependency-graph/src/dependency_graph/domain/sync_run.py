@@ -46,11 +46,14 @@ class SyncRun:
         return (self.finished_at - self.started_at).total_seconds() if self.finished_at else None
 
 
-def next_run(history: Sequence[SyncRun], interval: timedelta) -> datetime | None:
+def next_run(
+    history: Sequence[SyncRun], interval: timedelta, longest_backoff: timedelta | None = None
+) -> datetime | None:
     """When a source is to run after `history`, its last runs, the newest first; None if it never ran.
 
     An interval after the start of a run that succeeded. After the first failure 30 s, after each further
-    one twice as long, up to the interval. A run that is under way counts as one that succeeds.
+    one twice as long, up to the interval, or `longest_backoff` if that is shorter. A run that is under way
+    counts as one that succeeds.
     """
     if not history:
         return None
@@ -59,4 +62,4 @@ def next_run(history: Sequence[SyncRun], interval: timedelta) -> datetime | None
     if failures == 0:
         return last.started_at + interval
     backoff = FIRST_BACKOFF * 2 ** min(failures - 1, _MOST_DOUBLINGS)
-    return (last.finished_at or last.started_at) + min(backoff, interval)
+    return (last.finished_at or last.started_at) + min(backoff, interval, longest_backoff or interval)
