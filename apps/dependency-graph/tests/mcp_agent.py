@@ -8,6 +8,7 @@ from fastmcp.exceptions import ToolError
 
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.graph_reader import PostgresReader
+from dependency_graph.infrastructure.inventory_reader import PostgresInventory
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.infrastructure.topology_reader import PostgresTopology
 from dependency_graph.mcp.graph_service import GraphService
@@ -18,7 +19,10 @@ Agent = Client[Any]
 
 def serving(database: Database) -> GraphService:
     return GraphService(
-        PostgresReader(database), PostgresTopology(database), lambda: graph_transaction(database)
+        PostgresReader(database),
+        PostgresTopology(database),
+        PostgresInventory(database),
+        lambda: graph_transaction(database),
     )
 
 

@@ -6,6 +6,9 @@ from typing import Any
 import jsonschema
 import pytest
 from mcp_agent import Agent, ask, refusal
+from stored_inventory import OWN_GITHUB, store
+
+from dependency_graph.infrastructure.database import Database
 
 READING = {
     "query_dependencies": {"service_id": "a"},
@@ -13,6 +16,8 @@ READING = {
     "analyze_impact": {"service_id": "c"},
     "find_paths": {"source": "a", "target": "c"},
     "list_circular_dependencies": {},
+    "list_mcp_servers": {},
+    "get_mcp_server": {"name": "github"},
 }
 EDGES = [{"source": "a", "target": "b"}, {"source": "b", "target": "a"}, {"source": "b", "target": "b"}]
 WRITING = {"ingest_dependencies": {"source": "kubernetes", "nodes": [{"service_id": "n"}], "edges": EDGES}}
@@ -56,8 +61,9 @@ async def test_only_the_tool_that_ingests_says_that_it_writes(agent: Agent) -> N
 
 @pytest.mark.parametrize(("tool", "arguments"), (READING | WRITING).items())
 async def test_every_answer_is_as_the_output_schema_says(
-    agent: Agent, cyclic: None, tool: str, arguments: dict[str, Any]
+    agent: Agent, database: Database, cyclic: None, tool: str, arguments: dict[str, Any]
 ) -> None:
+    await store(database, [OWN_GITHUB])
     schema = await _output_schema(agent, tool)
     answer = await ask(agent, tool, **arguments)
     jsonschema.validate(answer, schema, format_checker=jsonschema.FormatChecker())
@@ -104,6 +110,7 @@ async def test_lists_go_on_where_a_page_ended(agent: Agent, cyclic: None) -> Non
         ("analyze_impact", "limit", 1, 10000),
         ("find_services", "limit", 1, 1000),
         ("list_circular_dependencies", "limit", 1, 1000),
+        ("list_mcp_servers", "limit", 1, 1000),
     ],
 )
 async def test_numbers_have_the_limits_of_the_http_api(

@@ -21,6 +21,12 @@ INSERT INTO graph.service_dependencies
 SELECT a.id, b.id, 'manual', 1, now(), now()
 FROM graph.services AS a, graph.services AS b WHERE a.service_id = 'a' AND b.service_id = 'b';
 """
+POPULATE_MCP_SERVERS = """
+INSERT INTO graph.mcp_registry_servers (name, urls) VALUES ('github', '{https://example.com/mcp}');
+INSERT INTO graph.mcp_workloads (runtime, name, package, remote, status, registry_server_id)
+SELECT 'docker', 'github', 'https://example.com/mcp', true, 'running', id FROM graph.mcp_registry_servers;
+"""
+POPULATE_AT = {"0001": POPULATE, "0003": POPULATE_MCP_SERVERS}
 
 
 async def _execute(url: str, sql: str) -> None:
@@ -36,7 +42,7 @@ def test_every_step_can_be_taken_back_and_again(create_database: Callable[[], st
     revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
     for before, revision in zip(["base", *revisions], revisions, strict=False):
         GRAPH_MIGRATIONS.upgrade(url, revision)
-        asyncio.run(_execute(url, POPULATE if revision == revisions[0] else "SELECT 1"))
+        asyncio.run(_execute(url, POPULATE_AT.get(revision, "SELECT 1")))
         GRAPH_MIGRATIONS.downgrade(url, before)
         GRAPH_MIGRATIONS.upgrade(url, revision)
     migrate(url)

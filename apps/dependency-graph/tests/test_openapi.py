@@ -27,8 +27,11 @@ from schemathesis.core.media_types import YAML_MEDIA_TYPES
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
+from stored_inventory import OWN_GITHUB, store
 
-OPERATIONS = 18
+from dependency_graph.infrastructure.database import Database
+
+OPERATIONS = 21
 NDJSON, PROTOBUF = "application/x-ndjson", "application/x-protobuf"
 BODIES = {"application/json", NDJSON, PROTOBUF}
 """All kinds of bodies that are sent here; a new one needs a generator, or is sent by nobody."""
@@ -74,6 +77,18 @@ def key(module_database_url: str) -> dict[str, str]:
     return {"X-API-Key": asyncio.run(make_key(module_database_url, "admin"))}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def server(module_database_url: str) -> None:
+    """An MCP server for the examples to ask for."""
+
+    async def stored() -> None:
+        database = Database(module_database_url, 1, 0)
+        await store(database, [OWN_GITHUB])
+        await database.close()
+
+    asyncio.run(stored())
+
+
 @pytest.fixture(scope="module")
 def document(service: RunningService) -> dict[str, Any]:
     return httpx.get(f"{service.url}/openapi.json", trust_env=False).json()
@@ -109,7 +124,6 @@ def test_answers_to_good_and_bad_requests_are_as_documented(
 def _probe(operation: Operation, mode: GenerationMode, url: str, key: dict[str, str]) -> None:
     @hypothesis.settings(
         max_examples=30,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

@@ -30,6 +30,7 @@ from dependency_graph.api import (
     health,
     impact,
     ingest,
+    mcp_servers,
     paths,
     services,
     traces,
@@ -45,6 +46,7 @@ from dependency_graph.api.wiring import Resources
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.graph_export import PostgresExports
 from dependency_graph.infrastructure.graph_metrics import GraphMetrics
+from dependency_graph.infrastructure.inventory_reader import PostgresInventory
 from dependency_graph.infrastructure.migrating import what_is_missing
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.infrastructure.response_cache import LOOKUPS, CachingReader
@@ -92,7 +94,10 @@ class Parts:
         authenticator = Authenticator(KeyStore(database.engine), buckets)
         reader, answers = SnapshotReader(database), _shared_answers(settings)
         graph = GraphService(
-            CachingReader(reader, answers), PostgresTopology(database), lambda: graph_transaction(database)
+            CachingReader(reader, answers),
+            PostgresTopology(database),
+            PostgresInventory(database),
+            lambda: graph_transaction(database),
         )
         ends = [authenticator.stop, reader.stop, *(part.close for part in (shared, answers) if part)]
         mcp = mcp_app(graph, settings.mcp_allowed_hosts)
@@ -147,6 +152,7 @@ async def _running(parts: Parts, settings: Settings) -> AsyncGenerator[Resources
         async with parts.mcp.lifespan(parts.mcp):
             yield Resources(
                 parts.graph.reader,
+                parts.graph.inventory,
                 lambda: graph_transaction(database),
                 lambda: what_is_missing(database),
                 sync,
@@ -185,7 +191,7 @@ def _routes(lifespan: Lifespan[FastAPI], graph_size: MetricSource, mcp: ASGIApp)
     ]
     # Sub-routes of a service come before the service itself, whose id may hold anything.
     of_a_service = (ingest, dependencies, impact, paths, services)
-    for part in (*of_a_service, graph_export, circular_dependencies, sync_api, traces):
+    for part in (*of_a_service, graph_export, circular_dependencies, mcp_servers, sync_api, traces):
         app.include_router(part.router, dependencies=keys)
     app.include_router(health.router)
     app.add_route("/metrics", metrics_endpoint(graph_size), include_in_schema=False)

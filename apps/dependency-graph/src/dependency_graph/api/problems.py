@@ -10,6 +10,7 @@ _LATER = {"Retry-After": "10"}
 PROBLEMS: dict[type[Exception], ProblemKind] = {
     errors.ServiceNotFound: ProblemKind(404, "service-not-found", "Service not found"),
     errors.AlertNotFound: ProblemKind(404, "alert-not-found", "Alert not found"),
+    errors.McpServerNotFound: ProblemKind(404, "mcp-server-not-found", "MCP server not found"),
     errors.SourceNotFound: ProblemKind(404, "source-not-found", "Source not found"),
     errors.CycleIsGone: ProblemKind(409, "cycle-is-gone", "Cycle is gone"),
     errors.IdempotencyKeyReused: ProblemKind(422, "idempotency-key-reused", "Idempotency-Key reused"),

@@ -16,6 +16,7 @@ from api_access import Principal
 from dependency_graph.application.ingest import Edge, Node
 from dependency_graph.application.ingest_once import Answers
 from dependency_graph.application.ingest_stream import Spooled
+from dependency_graph.application.inventory_queries import InventoryReader
 from dependency_graph.application.pair_spans import ToldPairs
 from dependency_graph.application.ports import Graph, OpenSpans, Topology
 from dependency_graph.application.queries import GraphExports, GraphReader
@@ -66,6 +67,7 @@ class Resources:
     """
 
     reader: GraphReader
+    inventory: InventoryReader
     transaction: Callable[[], AbstractAsyncContextManager[WritableGraph]]
     missing: Callable[[], Awaitable[list[str]]]
     sync: Sync
@@ -83,6 +85,10 @@ async def reader(request: Request) -> GraphReader:
     return request.state.resources.reader
 
 
+async def inventory(request: Request) -> InventoryReader:
+    return request.state.resources.inventory
+
+
 async def principal(request: Request) -> Principal:
     return request.state.principal
 
@@ -92,6 +98,7 @@ async def now() -> datetime:
 
 
 Reader = Annotated[GraphReader, Depends(reader)]
+Inventory = Annotated[InventoryReader, Depends(inventory)]
 Caller = Annotated[Principal, Depends(principal)]
 Now = Annotated[datetime, Depends(now)]
 Service = Annotated[Resources, Depends(resources)]

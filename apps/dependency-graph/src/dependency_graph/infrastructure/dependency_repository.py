@@ -34,8 +34,7 @@ class PostgresDependencies:
         self._connection = connection
 
     async def find(self, pairs: Collection[Pair]) -> Mapping[Pair, Sequence[Dependency]]:
-        told = {"sources": [source for source, _ in pairs], "targets": [target for _, target in pairs]}
-        rows = await self._connection.execute(statement("find_dependencies"), told)
+        rows = await self._connection.execute(statement("find_dependencies"), _ends(pairs))
         found = defaultdict[Pair, list[Dependency]](list)
         for row in rows.mappings():
             dependency = _dependency(row)
@@ -46,6 +45,10 @@ class PostgresDependencies:
         if not dependencies:
             return 0
         return await self._connection.scalar(statement("save_dependencies"), _columns(dependencies)) or 0
+
+    async def withdraw(self, pairs: Collection[Pair], source: DiscoverySource) -> int:
+        told = {**_ends(pairs), "discovery_source": source}
+        return await self._connection.scalar(statement("withdraw_dependencies"), told) or 0
 
     async def callers(self, service_ids: Collection[str]) -> Collection[str]:
         return set(
@@ -70,6 +73,10 @@ class PostgresDependencies:
     async def mark_stale(self, last_observed: datetime) -> int:
         marked = await self._connection.scalar(statement("mark_stale"), {"last_observed": last_observed})
         return marked or 0
+
+
+def _ends(pairs: Collection[Pair]) -> dict[str, list[str]]:
+    return {"sources": [source for source, _ in pairs], "targets": [target for _, target in pairs]}
 
 
 def _dependency(row: RowMapping) -> Dependency:

@@ -42,6 +42,16 @@ WITH doomed AS (
 )
 SELECT dependencies FROM counted, deleted;
 
+-- name: withdraw_services
+WITH withdrawn AS (
+    DELETE FROM graph.services AS known
+    WHERE known.service_id = ANY (CAST(:service_ids AS text[])) AND known.discovered
+        AND NOT EXISTS (SELECT FROM graph.service_dependencies AS d WHERE d.source_id = known.id)
+        AND NOT EXISTS (SELECT FROM graph.service_dependencies AS d WHERE d.target_id = known.id)
+    RETURNING known.service_id
+)
+SELECT service_id FROM withdrawn ORDER BY service_id;
+
 -- name: find_dependencies
 SELECT
     pair.source, pair.target, known.discovery_source, known.communication_mode, known.criticality,
@@ -105,6 +115,18 @@ WITH saved AS (
     RETURNING 1
 )
 SELECT count(*) FROM saved;
+
+-- name: withdraw_dependencies
+WITH withdrawn AS (
+    DELETE FROM graph.service_dependencies AS known
+    USING unnest(CAST(:sources AS text[]), CAST(:targets AS text[])) AS pair (source, target)
+    JOIN graph.services AS source ON source.service_id = pair.source
+    JOIN graph.services AS target ON target.service_id = pair.target
+    WHERE known.source_id = source.id AND known.target_id = target.id
+        AND known.discovery_source = CAST(:discovery_source AS graph.discovery_source)
+    RETURNING 1
+)
+SELECT count(*) FROM withdrawn;
 
 -- name: reachable_pairs
 -- Every cycle through a dependency lies within what can be reached from its target, and what leads to its source.

@@ -8,6 +8,7 @@ from dependency_graph.infrastructure.alert_repository import PostgresAlerts
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.dependency_repository import PostgresDependencies
 from dependency_graph.infrastructure.ingest_metrics import Tally
+from dependency_graph.infrastructure.mcp_server_repository import PostgresMcpServers
 from dependency_graph.infrastructure.service_repository import PostgresServices
 from dependency_graph.infrastructure.span_store import PostgresOpenSpans
 from dependency_graph.infrastructure.stored_answers import StoredAnswers
@@ -39,6 +40,7 @@ class PostgresGraph:
         self.services = PostgresServices(connection)
         self.dependencies = PostgresDependencies(connection)
         self.alerts = PostgresAlerts(connection)
+        self.mcp_servers = PostgresMcpServers(connection)
         self.generation = PostgresGeneration(connection)
         self.answers = StoredAnswers(connection)
         self.open_spans = PostgresOpenSpans(connection)

@@ -32,6 +32,12 @@ class PostgresServices:
     async def delete(self, service_id: str) -> int | None:
         return await self._connection.scalar(statement("delete_service"), {"service_id": service_id})
 
+    async def withdraw(self, service_ids: Collection[str]) -> Sequence[str]:
+        rows = await self._connection.scalars(
+            statement("withdraw_services"), {"service_ids": list(service_ids)}
+        )
+        return rows.all()
+
 
 def _service(row: RowMapping) -> Service:
     return Service(

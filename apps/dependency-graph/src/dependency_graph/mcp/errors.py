@@ -27,8 +27,13 @@ def _how_to_find(error: errors.ServiceNotFound) -> str:
     )
 
 
+def _how_to_find_server(error: errors.McpServerNotFound) -> str:
+    return f"There is no MCP server {error.name!r}. Call list_mcp_servers, and take the `name` from there."
+
+
 _TOLD: dict[type[Exception], Callable[[Any], str]] = {
     errors.ServiceNotFound: _how_to_find,
+    errors.McpServerNotFound: _how_to_find_server,
     errors.InvalidServiceId: str,
     errors.GraphUnavailable: str,
     errors.GraphBusy: str,

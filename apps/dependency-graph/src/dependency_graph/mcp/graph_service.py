@@ -2,6 +2,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from dependency_graph.application.inventory_queries import InventoryReader
 from dependency_graph.application.ports import Graph, Topology
 from dependency_graph.application.queries import GraphReader
 
@@ -12,4 +13,5 @@ class GraphService:
 
     reader: GraphReader
     topology: Topology
+    inventory: InventoryReader
     transaction: Callable[[], AbstractAsyncContextManager[Graph]]

@@ -10,14 +10,17 @@ from mcp_types import ToolAnnotations
 
 from dependency_graph.application.analyze_impact import BlastRadius
 from dependency_graph.application.find_paths import ShortestPaths
+from dependency_graph.application.inventory_queries import McpServerDetails
 from dependency_graph.mcp.access_guard import AccessGuard
 from dependency_graph.mcp.graph_service import GraphService
 from dependency_graph.mcp.ingest_tool import IngestTool
+from dependency_graph.mcp.inventory_tools import InventoryTools
 from dependency_graph.mcp.listing_tools import ListingTools
 from dependency_graph.mcp.service_resource import ServiceResource
 from dependency_graph.mcp.walking_tools import WalkingTools
 from dependency_graph.schemas.dependencies import DependenciesAnswer
 from dependency_graph.schemas.ingest import IngestAnswer
+from dependency_graph.schemas.mcp_servers import McpServerPage
 from dependency_graph.schemas.pages import AlertPage, ServicePage
 from mcp_endpoint import ArgumentErrors, endpoint, output_schema
 
@@ -27,6 +30,7 @@ _INSTRUCTIONS = """\
 The dependency graph of the fleet: what every service depends on, and what breaks when it fails.
 Start with find_services to get the exact service_id; then query_dependencies for its surroundings,
 analyze_impact for what breaks when it fails, find_paths for why one service depends on another.
+list_mcp_servers and get_mcp_server tell which MCP servers are deployed, and from what.
 """
 _READS = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
@@ -67,12 +71,15 @@ def mcp_app(service: GraphService, allowed_hosts: Sequence[str]) -> StarletteWit
 
 def _tools(service: GraphService) -> list[Tool]:
     walking, listing, writing = WalkingTools(service), ListingTools(service), IngestTool(service)
+    inventory = InventoryTools(service)
     told = [
         (walking.query_dependencies, "Dependencies of a service", DependenciesAnswer, _READS),
         (listing.find_services, "Find services", ServicePage, _READS),
         (walking.analyze_impact, "What breaks when a service fails", BlastRadius, _READS),
         (walking.find_paths, "Paths between two services", ShortestPaths, _READS),
         (listing.list_circular_dependencies, "Circular dependencies", AlertPage, _READS),
+        (inventory.list_mcp_servers, "List MCP servers", McpServerPage, _READS),
+        (inventory.get_mcp_server, "One MCP server", McpServerDetails, _READS),
         (writing.ingest_dependencies, "Store services and dependencies", IngestAnswer, _WRITES),
     ]
     return [

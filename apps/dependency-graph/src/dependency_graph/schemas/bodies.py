@@ -61,7 +61,7 @@ class Told(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def _no_nul(text: str) -> str:
+def no_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("a text must not hold U+0000, which PostgreSQL cannot store")
     return text
@@ -70,7 +70,7 @@ def _no_nul(text: str) -> str:
 def _storable(value: Any) -> Any:
     for text_or_number in _leaves(value):
         if isinstance(text_or_number, str):
-            _no_nul(text_or_number)
+            no_nul(text_or_number)
         elif isinstance(text_or_number, float) and not math.isfinite(text_or_number):
             raise ValueError("a number must not be beyond the range of a double")
     return value
@@ -115,9 +115,9 @@ Ident = Annotated[
     AfterValidator(check_service_id),
     Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$"}),
 ]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_no_nul)]
-Notes = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_no_nul)]
-Protocol = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_no_nul)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(no_nul)]
+Notes = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(no_nul)]
+Protocol = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(no_nul)]
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
 
 
