@@ -11,6 +11,7 @@ import asyncpg
 import typer
 import uvloop
 from figures import FULL, SMOKE, Result, Scale
+from inventory_rows import inventory
 from load import CONNECTIONS, GENERATOR
 from query_rows import dense_and_cyclic, first, first_large, repeated
 from stand import Stand
@@ -30,6 +31,7 @@ class Name(StrEnum):
     NDJSON = "ndjson"
     NDJSON_LARGE = "ndjson-large"
     CYCLES = "cycles"
+    INVENTORY = "inventory"
 
 
 ROWS: dict[Name, Row] = {
@@ -41,6 +43,7 @@ ROWS: dict[Name, Row] = {
     Name.NDJSON: streamed,
     Name.NDJSON_LARGE: streamed_large,
     Name.CYCLES: cycles_found,
+    Name.INVENTORY: inventory,
 }
 LARGE = {Name.FIRST_LARGE, Name.NDJSON_LARGE}
 

@@ -58,7 +58,9 @@ class Stand:
         await _execute(self.postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
 
     @asynccontextmanager
-    async def service(self, database_url: str) -> AsyncGenerator[Address]:
+    async def service(
+        self, database_url: str, settings: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Address]:
         """The dependency graph service on a database, in one process, as it is deployed."""
         address = Address(free_port(), await _key(database_url))
         environment = {
@@ -66,6 +68,7 @@ class Stand:
             "REDIS_URL": self.valkey_url,
             "API_PORT": str(address.port),
             "API_WORKERS": "1",
+            **(settings or {}),
         }
         with running(self.folder, ["-m", "dependency_graph", "serve"], address.port, environment):
             yield address
@@ -86,4 +89,4 @@ async def _execute(url: str, statement: str) -> None:
 async def _key(database_url: str) -> str:
     engine = create_async_engine(asyncpg_url(database_url), poolclass=NullPool)
     limits = {"query": UNLIMITED, "ingestion": UNLIMITED}
-    return (await KeyStore(engine).create("benchmark", ("read", "write"), limits))[0]
+    return (await KeyStore(engine).create("benchmark", ("read", "write", "admin"), limits))[0]

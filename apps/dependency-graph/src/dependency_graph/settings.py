@@ -37,6 +37,24 @@ def _with_username(password: SecretStr | None, told: ValidationInfo) -> SecretSt
     return password
 
 
+def _toolhive(url: str) -> str:
+    # Not before there is a URL, as it brings an HTTP client along.
+    from toolhive_client import ToolhiveClient, ToolhiveError
+
+    try:
+        ToolhiveClient(url)
+    except ToolhiveError as error:
+        raise ValueError(error) from None
+    return url
+
+
+def _kubernetes(url: str) -> str:
+    from toolhive_client import KubernetesClient
+
+    KubernetesClient(url)
+    return url
+
+
 class Settings(BaseSettings):
     """The settings of the dependency graph service, from environment variables of the same names."""
 
@@ -82,6 +100,28 @@ class Settings(BaseSettings):
     )
     prometheus_timeout_seconds: float = Field(
         default=30, gt=0, le=180, description="for each question to Prometheus"
+    )
+    toolhive_url: Annotated[HttpUrl, AfterValidator(_toolhive)] | None = Field(
+        default=None, description="ToolHive's API server; without it one is looked for on this machine"
+    )
+    runtime_mode: Literal["docker", "k8s"] = Field(
+        default="docker", description="where the workloads run: asked is ToolHive, or the API of Kubernetes"
+    )
+    k8s_api_server_url: Annotated[HttpUrl, AfterValidator(_kubernetes)] = Field(
+        default="http://127.0.0.1:8001",
+        description="API of Kubernetes; in a pod https://kubernetes.default.svc",
+    )
+    workload_polling_interval: int = Field(
+        default=60, ge=1, le=86400, description="seconds between two looks at the workloads of ToolHive"
+    )
+    registry_polling_interval: int = Field(
+        default=86400, ge=1, le=604800, description="seconds between two looks at the registry of ToolHive"
+    )
+    skipped_workloads: Listed = Field(
+        default=["inspector"], description="names of workloads that do not belong into the inventory"
+    )
+    allowed_groups: Listed = Field(
+        default_factory=list, description="groups whose workloads are wanted; without it all of them"
     )
     stale_edge_threshold_hours: int = Field(
         default=168, ge=1, le=87600, description="hours after which a dependency that was not seen is stale"
