@@ -1,14 +1,33 @@
-"""A client of agents, and one that is dead."""
+"""What the tests of several parts share: forges at the wire, a client of agents, one that is dead."""
 
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+import respx
 from collected_git import Children
+from fake_github import FakeGitHub
+from fake_gitlab import FakeGitLab
 from read_agents import TOKEN
 
 from fleet_metadata.client import FleetClient
+
+
+@pytest.fixture
+def github_wire(github: FakeGitHub) -> Generator[None]:
+    """The `github` of a test answers at api.github.com."""
+    with respx.mock(assert_all_called=False) as mocked:
+        mocked.route(host="api.github.com").mock(side_effect=github.on_the_wire)
+        yield
+
+
+@pytest.fixture
+def gitlab_wire(gitlab: FakeGitLab) -> Generator[None]:
+    """The `gitlab` of a test answers at gitlab.com."""
+    with respx.mock(assert_all_called=False) as mocked:
+        mocked.route(host="gitlab.com").mock(side_effect=gitlab.on_the_wire)
+        yield
 
 
 @pytest.fixture

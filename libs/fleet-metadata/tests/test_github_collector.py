@@ -1,10 +1,8 @@
 """What is told of a branch's pull request, by a GitHub at the wire."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import respx
 from collected_github import NOTHING, collected
 from fake_github import FakeGitHub
 from forge_workspace import SECRET, checked_out, workspace
@@ -24,17 +22,12 @@ from github_answers import (
 from fleet_metadata.collector import Closing, Reading, RemoteCollector
 from fleet_metadata.collectors.forges import GitHubCollector
 
+pytestmark = pytest.mark.usefixtures("github_wire")
+
 
 @pytest.fixture
 def github() -> FakeGitHub:
     return FakeGitHub({"octo/cat": repository("octo/cat")})
-
-
-@pytest.fixture(autouse=True)
-async def wire(github: FakeGitHub) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="api.github.com").mock(side_effect=github.on_the_wire)
-        yield
 
 
 async def test_all_is_told_of_an_open_pull_request(github: FakeGitHub) -> None:

@@ -1,10 +1,8 @@
 """What is left when GitHub answers a part of the questions, or answers strangely."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import respx
 from collected_github import NOTHING, collected, failure
 from fake_github import FakeGitHub, told
 from forge_workspace import SECRET
@@ -17,17 +15,12 @@ from github_answers import (
 )
 from small_server import Told
 
+pytestmark = pytest.mark.usefixtures("github_wire")
+
 
 @pytest.fixture
 def github() -> FakeGitHub:
     return FakeGitHub({"octo/cat": repository("octo/cat")})
-
-
-@pytest.fixture(autouse=True)
-async def wire(github: FakeGitHub) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="api.github.com").mock(side_effect=github.on_the_wire)
-        yield
 
 
 async def test_reviews_that_are_refused_leave_the_rest(github: FakeGitHub) -> None:

@@ -1,10 +1,8 @@
 """Where a pull request is found: in the repository, under its new name, in the one that it is a fork of."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import respx
 from fake_github import FakeGitHub, told
 from forge_workspace import ToldCheckout, checked_out, workspace
 from github_answers import SHA, branch_of, closed, error, pull, repository
@@ -16,16 +14,12 @@ from fleet_metadata.collectors.forges import GitHubCollector
 UP, FORK = "octo/cat", "me/cat"
 
 
+pytestmark = pytest.mark.usefixtures("github_wire")
+
+
 @pytest.fixture
 def github() -> FakeGitHub:
     return FakeGitHub({UP: repository(UP), FORK: repository(FORK, parent=UP)})
-
-
-@pytest.fixture(autouse=True)
-async def wire(github: FakeGitHub) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="api.github.com").mock(side_effect=github.on_the_wire)
-        yield
 
 
 def collector_of(origin: str = UP, branch: str = "feat/one", **settings: Any) -> GitHubCollector:

@@ -1,6 +1,5 @@
 """Which remotes are GitHub's, and which repository is told of."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -22,16 +21,12 @@ from fleet_metadata.collectors.forges.pushed_branch import PushedBranch
 NO_REPOSITORY = NotApplicable("no git repository in folder")
 
 
+pytestmark = pytest.mark.usefixtures("github_wire")
+
+
 @pytest.fixture
 def github() -> FakeGitHub:
     return FakeGitHub({"octo/cat": repository("octo/cat")})
-
-
-@pytest.fixture(autouse=True)
-async def wire(github: FakeGitHub) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="api.github.com").mock(side_effect=github.on_the_wire)
-        yield
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """What is told of a branch's merge request and pipeline, by a GitLab at the wire."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import respx
 from collected_gitlab import NOTHING, collected
 from fake_gitlab import FakeGitLab
 from forge_workspace import SECRET, checked_out, workspace
@@ -18,16 +16,12 @@ UP = project(1, "group/app")
 FORK = project(2, "me/app", parent=UP)
 
 
+pytestmark = pytest.mark.usefixtures("gitlab_wire")
+
+
 @pytest.fixture
 def gitlab() -> FakeGitLab:
     return FakeGitLab([UP, FORK])
-
-
-@pytest.fixture(autouse=True)
-async def wire(gitlab: FakeGitLab) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="gitlab.com").mock(side_effect=gitlab.on_the_wire)
-        yield
 
 
 async def number(**of: Any) -> int | None:

@@ -1,10 +1,8 @@
 """What is left when GitLab answers a part of the questions, or answers strangely."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import respx
 from collected_gitlab import collected, failure
 from fake_gitlab import FakeGitLab, told
 from forge_workspace import SECRET
@@ -16,16 +14,12 @@ FORK = project(2, "me/app", parent=UP)
 FORK_ORIGIN = "git@gitlab.com:me/app.git"
 
 
+pytestmark = pytest.mark.usefixtures("gitlab_wire")
+
+
 @pytest.fixture
 def gitlab() -> FakeGitLab:
     return FakeGitLab([UP, FORK])
-
-
-@pytest.fixture(autouse=True)
-async def wire(gitlab: FakeGitLab) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="gitlab.com").mock(side_effect=gitlab.on_the_wire)
-        yield
 
 
 async def test_a_word_that_is_not_known_is_no_value_and_a_warning(gitlab: FakeGitLab) -> None:

@@ -1,10 +1,8 @@
 """Where a merge request is found: in the project, and in the one that it is a fork of."""
 
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-import respx
 from collected_gitlab import collected
 from fake_gitlab import FakeGitLab, told
 from forge_workspace import checked_out, workspace
@@ -18,16 +16,12 @@ FORK = project(2, "me/app", parent=UP)
 FORK_ORIGIN = "git@gitlab.com:me/app.git"
 
 
+pytestmark = pytest.mark.usefixtures("gitlab_wire")
+
+
 @pytest.fixture
 def gitlab() -> FakeGitLab:
     return FakeGitLab([UP, FORK])
-
-
-@pytest.fixture(autouse=True)
-async def wire(gitlab: FakeGitLab) -> AsyncGenerator[None]:
-    with respx.mock(assert_all_called=False) as mocked:
-        mocked.route(host="gitlab.com").mock(side_effect=gitlab.on_the_wire)
-        yield
 
 
 async def number(**of: Any) -> int | None:
