@@ -13,7 +13,8 @@ from toolhive_answers import SECRET
 from toolhive_server import VERSION, ToolhiveServer
 
 from toolhive_client import Places, ToolhiveClient, ToolhiveNotFound
-from toolhive_client.discovery.discovery_file import discovery_file, is_loopback
+from toolhive_client.discovery.discovery_file import discovery_file
+from toolhive_client.transport.loopback import is_loopback
 
 NOWHERE = "http://127.0.0.1:1"
 

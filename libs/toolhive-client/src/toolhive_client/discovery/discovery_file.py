@@ -1,12 +1,11 @@
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
 from toolhive_client.reading.regular_file import beginning_of
+from toolhive_client.transport.loopback import is_loopback
 
 _LARGEST = 65_536
 
@@ -42,18 +41,3 @@ def read_discovery_file(file: Path) -> Announced | None:
     except (OSError, ValidationError):
         return None
     return Announced(told.url.rstrip("/"), told.nonce) if is_loopback(told.url) else None
-
-
-def is_loopback(url: str) -> bool:
-    """Whether `url` is an http or https URL of this machine."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        return False
-    if parts.scheme not in {"http", "https"}:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,6 +1,8 @@
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 
 import httpx
@@ -29,7 +31,7 @@ class Places:
 
 
 class Discovery:
-    """Looks for a ToolHive on this machine, within three seconds."""
+    """Looks for a ToolHive on this machine, within four seconds."""
 
     def __init__(self, http: httpx.AsyncClient, places: Places) -> None:
         self._transport = Transport(http, "What answers there", "", _SECONDS, _LARGEST_ANSWER)
@@ -63,7 +65,9 @@ class Discovery:
         return self._places.url if await self._version(self._places.url) is not None else None
 
     async def _newest(self) -> str | None:
-        urls = [f"http://127.0.0.1:{port}" for port in self._places.ports]
+        # A connection that is refused takes a tenth of the time of a request that is.
+        are_open = await asyncio.gather(*(_is_open(port) for port in self._places.ports))
+        urls = [f"http://127.0.0.1:{port}" for port in compress(self._places.ports, are_open)]
         versions = await asyncio.gather(*(self._version(url) for url in urls))
         found = [(version, url) for version, url in zip(versions, urls, strict=True) if version is not None]
         # The first of those that are equal.
@@ -75,3 +79,14 @@ class Discovery:
             return Version.parse(read_version(answer.body)) if answer.status == _OK else None
         except (ToolhiveUnavailable, Strange):
             return None
+
+
+async def _is_open(port: int) -> bool:
+    with socket.socket() as connection:
+        connection.setblocking(False)
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

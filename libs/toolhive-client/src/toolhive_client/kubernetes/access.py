@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from toolhive_client.discovery.discovery_file import is_loopback
 from toolhive_client.errors import ToolhiveUnavailable
 from toolhive_client.reading.regular_file import beginning_of
+from toolhive_client.transport.loopback import is_loopback
 from toolhive_client.transport.transport import HEADERS
 
 TOKEN_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")

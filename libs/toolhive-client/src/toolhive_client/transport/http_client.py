@@ -1,9 +1,10 @@
+import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
-from toolhive_client.discovery.discovery_file import is_loopback
 from toolhive_client.errors import ToolhiveUnavailable
+from toolhive_client.transport.loopback import is_loopback
 from toolhive_client.transport.transport import HEADERS
 
 _LAST_PORT = 65_535
@@ -30,8 +31,12 @@ def http_client(url: httpx.URL | None) -> httpx.AsyncClient:
     The environment has a say (HTTPS_PROXY, SSL_CERT_FILE) for other machines. Raises ToolhiveUnavailable where
     that makes no sense.
     """
+    is_here = url is None or is_loopback(str(url))
+    is_plain = url is None or url.scheme == "http"
     try:
         return httpx.AsyncClient(
+            # Reading the certificates of authorities takes longer than all that is asked of this machine.
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_here and is_plain else True,
             headers=HEADERS,
             # As a part of the URL they would be in the log of httpx.
             auth=httpx.BasicAuth(url.username, url.password) if url and url.userinfo else None,
@@ -40,7 +45,7 @@ def http_client(url: httpx.URL | None) -> httpx.AsyncClient:
             # Looking through fifty kept connections takes longer than to make fifty.
             limits=httpx.Limits(max_keepalive_connections=8),
             timeout=None,  # noqa: S113  # bounded as a whole instead, which dripping bytes does not get around
-            trust_env=url is not None and not is_loopback(str(url)),
+            trust_env=not is_here,
         )
     except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
         raise ToolhiveUnavailable(
