@@ -27,7 +27,8 @@ class Server(uvicorn.Server):
 
 
 def server(folder: Path, port: int) -> Server:
-    settings = Settings(metadata_folder=folder, metadata_port=port)
+    # A machine has one ToolHive, if any; that all of these look for it says nothing of a fleet.
+    settings = Settings(metadata_folder=folder, metadata_port=port, toolhive_url="http://127.0.0.1:9")
     app = create_app(settings, board_of(settings))
     return Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
 

@@ -22,8 +22,8 @@ _ALIASES = {"GH_TOKEN", "CODER_SESSION_TOKEN", "CODER_WORKSPACE_OWNER_NAME", "CO
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, of the server's settings only those given."""
-    settings = {name.upper() for name in Settings.model_fields} | _ALIASES
+    """This process's environment, of the server's settings only those given, and where the tests have no ToolHive."""
+    settings = {name.upper() for name in Settings.model_fields if name != "toolhive_url"} | _ALIASES
     return {name: value for name, value in os.environ.items() if name not in settings} | dict(given)
 
 

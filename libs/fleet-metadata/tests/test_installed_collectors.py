@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from made_collectors import body_of, logged, state_of, value_of
+from shown_collectors import REAL
 
 from fleet_metadata import Collector, Key, Reading, ValueType, Workspace
 from fleet_metadata.collection.board import Board
@@ -191,8 +192,8 @@ async def test_a_package_that_is_installed_beside_adds_its_collector(
     install(tmp_path, "weather_of_a_test", MODULE, "weather = weather_of_a_test:Weather")
     monkeypatch.syspath_prepend(tmp_path)
     collectors = installed_collectors(workspace)
-    assert [collector.name for collector in collectors] == ["git", "github", "gitlab", "workspace", "weather"]
-    board = Board(collectors, disabled=["github", "gitlab", "workspace"])
+    assert [collector.name for collector in collectors] == [*REAL, "weather"]
+    board = Board(collectors, disabled=REAL)
     answer = await board.read()
     await board.stop()
     assert value_of(answer, "weather_sky") == f"blue above {tmp_path.name}"
@@ -211,7 +212,7 @@ async def test_one_that_cannot_be_imported_harms_nobody(
     monkeypatch.syspath_prepend(tmp_path)
     collectors = installed_collectors(workspace)
     assert logged(caplog) == [("collector cannot be used", "broken")]
-    answer = await Board(collectors, disabled=["git", "github", "gitlab", "workspace"]).read()
+    answer = await Board(collectors, disabled=REAL).read()
     assert state_of(answer, "broken")["status"] == "failed"
     assert state_of(answer, "broken")["error"] == (
         "cannot be used as broken_of_a_test:Broken has it: No module named 'there_is_no_such_module'"

@@ -29,7 +29,10 @@ class Settings(BaseSettings):
         default_factory=list, description="collectors that are not to run, with commas between"
     )
     metadata_refresh_seconds: float = Field(
-        default=5, ge=1, le=3600, description="least time between two looks at GitHub, GitLab or Coder"
+        default=5,
+        ge=1,
+        le=3600,
+        description="least time between two looks at GitHub, GitLab, Coder or ToolHive",
     )
     fleet_metadata_token: Annotated[Token, AfterValidator(_not_blank)] | None = Field(
         default=None, description="bearer token that clients must send; without it none is needed"
@@ -53,6 +56,9 @@ class Settings(BaseSettings):
     )
     gitlab_url: HttpUrl = Field(default="https://gitlab.com", description="GitLab")
     gitlab_token: Token | None = Field(default=None, description="token for GitLab")
+    toolhive_url: HttpUrl | None = Field(
+        default=None, description="ToolHive's API server; without it one is looked for on this machine"
+    )
     coder_workspace_id: str | None = Field(default=None, description="set by Coder")
     coder_workspace_name: str | None = Field(default=None, description="set by Coder")
     coder_workspace_owner: str | None = Field(

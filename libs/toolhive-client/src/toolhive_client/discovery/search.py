@@ -2,7 +2,6 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from pathlib import Path
 
 import httpx
@@ -65,9 +64,8 @@ class Discovery:
         return self._places.url if await self._version(self._places.url) is not None else None
 
     async def _newest(self) -> str | None:
-        # A connection that is refused takes a tenth of the time of a request that is.
-        are_open = await asyncio.gather(*(_is_open(port) for port in self._places.ports))
-        urls = [f"http://127.0.0.1:{port}" for port in compress(self._places.ports, are_open)]
+        ports = await asyncio.to_thread(_open_ports, self._places.ports)
+        urls = [f"http://127.0.0.1:{port}" for port in ports]
         versions = await asyncio.gather(*(self._version(url) for url in urls))
         found = [(version, url) for version, url in zip(versions, urls, strict=True) if version is not None]
         # The first of those that are equal.
@@ -81,12 +79,13 @@ class Discovery:
             return None
 
 
-async def _is_open(port: int) -> bool:
+def _open_ports(ports: Sequence[int]) -> list[int]:
+    # Asking all of them over HTTP would take thirty times as long.
+    return [port for port in ports if _is_open(port)]
+
+
+def _is_open(port: int) -> bool:
     with socket.socket() as connection:
-        connection.setblocking(False)
-        try:
-            async with asyncio.timeout(_SECONDS):
-                await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+        # This machine answers itself at once, unless too many are waiting there already.
+        connection.settimeout(0.01)
+        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,3 @@
+from fleet_metadata.collectors.toolhive.toolhive_collector import ToolhiveCollector
+
+__all__ = ["ToolhiveCollector"]
