@@ -212,7 +212,7 @@ def test_a_script_that_gets_no_value_fails_and_tells_why() -> None:
         [refused] = scripts_of(template([BRANCH], server.url, with_token=True))
         done = [run_script(unknown), run_script(refused, FLEET_METADATA_TOKEN="another"), run_script(refused)]
     done.append(run_script(unknown))
-    codes = [(one.returncode, set(re.findall(rb"40\d|connect", one.stdout))) for one in done]
+    codes = [(one.returncode, set(re.findall(rb"\b40\d\b|connect", one.stdout))) for one in done]
     assert codes == [(22, {b"404"}), (22, {b"401"}), (22, {b"401"}), (7, {b"connect"})]
 
 
