@@ -7,6 +7,7 @@ from factories import NOON, batch, make_key
 from httpx import ASGITransport
 from mcp_agent import Agent, agent_of
 from starlette.types import ASGIApp
+from toolhive_server import ToolhiveServer
 
 from dependency_graph.app import create_app
 from dependency_graph.application.ingest import ingest
@@ -15,6 +16,7 @@ from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.migrating import migrate
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.settings import Settings
+from toolhive_client import ToolhiveClient
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +99,20 @@ async def cyclic(database: Database) -> None:
     async with graph_transaction(database) as graph:
         await ingest(batch("ab", "bc", nodes={"a": {"team": "t"}}), graph, NOON)
         await ingest(batch("ca", criticality=DependencyCriticality.SOFT), graph, NOON)
+
+
+@pytest.fixture
+def toolhive() -> Generator[ToolhiveServer]:
+    with ToolhiveServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def toolhive_client(toolhive: ToolhiveServer) -> AsyncGenerator[ToolhiveClient]:
+    """A client of `toolhive` that does not wait between its tries."""
+
+    async def at_once(_seconds: float) -> None:
+        """Not at all."""
+
+    async with ToolhiveClient(toolhive.url, timeout_seconds=5, sleep=at_once) as client:
+        yield client

@@ -47,8 +47,8 @@ async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment, of the service's settings only those given."""
-    settings = {name.upper() for name in Settings.model_fields}
+    """This process's environment, of the service's settings only those given; TOOLHIVE_URL leads to none."""
+    settings = {name.upper() for name in Settings.model_fields} - {"TOOLHIVE_URL"}
     return {name: value for name, value in os.environ.items() if name not in settings} | dict(given)
 
 

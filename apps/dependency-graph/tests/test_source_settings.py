@@ -4,6 +4,7 @@ import re
 
 import httpx
 import pytest
+from inventory_cycles import MemoryToolhive
 from pydantic import ValidationError
 from running_service import run
 
@@ -24,7 +25,7 @@ URL = "http://127.0.0.1:1/prometheus/"
 )
 def test_numbers_have_bounds(name: str, least: float, most: float) -> None:
     for good in (least, most):
-        assert [source.name for source in sources(Settings.model_validate({name: good}))]
+        assert sources(Settings.model_validate({name: good}), MemoryToolhive())
     for bad in (0, most + 1, float("inf"), float("nan")):
         with pytest.raises(ValidationError):
             Settings.model_validate({name: bad})

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+import structlog
 from fakes import MemoryRuns
 from structlog.testing import capture_logs
 
@@ -62,6 +63,8 @@ async def test_a_failure_that_repeats_is_warned_of_once(meter: _Meter) -> None:
         return {}
 
     sync = Sync([Source("failing", timedelta(minutes=1), fail)], MemoryRuns(), meter)
+    # A service of an earlier test may have left its level behind.
+    structlog.reset_defaults()
     with capture_logs() as logs:
         for _ in range(5):
             await sync.finished(await sync.start("failing"))

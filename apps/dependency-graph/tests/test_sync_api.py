@@ -19,7 +19,7 @@ from dependency_graph.infrastructure.sync_runs import KEPT_RUNS, PostgresSyncRun
 _LEFT_RUNNING = text(
     "INSERT INTO graph.sync_runs (id, source, status, started_at) VALUES (:id, 'gate', 'running', now())"
 )
-NAMES = ["otel_service_graph", "staleness"]
+NAMES = ["otel_service_graph", "staleness", "toolhive_workloads", "toolhive_registry"]
 
 
 class _Gate:
@@ -65,11 +65,18 @@ async def _state_of(sync: Sync, name: str = "gate") -> Any:
     return next(state for state in await sync.states() if state.source.name == name)
 
 
+async def _listed(client: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+    return {source["source"]: source for source in (await client.get("/sync")).json()["sources"]}
+
+
 async def test_every_source_is_listed_before_it_ever_ran(client: httpx.AsyncClient) -> None:
-    otel, staleness = (await client.get("/sync")).json()["sources"]
+    sources = await _listed(client)
+    assert list(sources) == NAMES
+    otel, staleness = sources["otel_service_graph"], sources["staleness"]
     assert (otel["configured"], otel["interval_seconds"], otel["last_run"]) == (False, 900, None)
     assert "PROMETHEUS_URL" in otel["missing"]
     assert (staleness["configured"], staleness["missing"], staleness["next_run_at"]) == (True, None, None)
+    assert {sources[name]["interval_seconds"] for name in NAMES[2:]} == {60, 86_400}
 
 
 async def test_a_run_by_request_is_202_and_the_record_and_200_when_waited_for(
@@ -79,7 +86,7 @@ async def test_a_run_by_request_is_202_and_the_record_and_200_when_waited_for(
     assert (begun.status_code, begun.json()["status"]) == (202, "running")
     ended = await client.post("/sync/staleness?wait=true")
     assert (ended.status_code, ended.json()["status"], ended.json()["error"]) == (200, "succeeded", None)
-    _, staleness = (await client.get("/sync")).json()["sources"]
+    staleness = (await _listed(client))["staleness"]
     assert staleness["last_run"] == ended.json()
     due = datetime.fromisoformat(ended.json()["started_at"]) + timedelta(days=1)
     assert datetime.fromisoformat(staleness["next_run_at"]) == due
@@ -92,7 +99,7 @@ async def test_a_source_that_lacks_a_setting_makes_a_failed_run_that_names_it(
     answer = await client.post("/sync/otel_service_graph?wait=true")
     assert (answer.status_code, answer.json()["status"]) == (200, "failed")
     assert "PROMETHEUS_URL" in answer.json()["error"]
-    assert (await client.get("/sync")).json()["sources"][0]["next_run_at"] is None
+    assert (await _listed(client))["otel_service_graph"]["next_run_at"] is None
 
 
 async def test_an_unknown_source_is_404_with_the_names_of_the_known_ones(client: httpx.AsyncClient) -> None:

@@ -172,7 +172,7 @@ async def test_secrets_are_in_no_value_warning_or_line_of_a_log(
 )
 async def test_an_address_that_is_none_of_a_server_is_a_failure_that_names_the_setting(url: str) -> None:
     collector = ToolhiveCollector(workspace(url))
-    with pytest.raises(CollectionFailed, match="TOOLHIVE_URL has to be an http or https URL") as failed:
+    with pytest.raises(CollectionFailed, match="TOOLHIVE_URL is not an http or https URL") as failed:
         await collector.collect()
     await collector.close()
     assert SECRET not in f"{failed.value!r} {failed.value.__cause__!r}"

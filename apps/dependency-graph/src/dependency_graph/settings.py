@@ -89,9 +89,7 @@ class Settings(BaseSettings):
     prometheus_url: HttpUrl | None = Field(
         default=None, description="Prometheus that has the service graph's metrics; without it none is asked"
     )
-    prometheus_bearer_token: Token | None = Field(
-        default=None, description="token for Prometheus"
-    )
+    prometheus_bearer_token: Token | None = Field(default=None, description="token for Prometheus")
     prometheus_username: Annotated[str | None, AfterValidator(_only_credentials)] = Field(
         default=None, description="user for Prometheus"
     )

@@ -42,7 +42,8 @@ def _example(service: str, **span: Any) -> dict[str, Any]:
 _CALLER = _example("checkoutservice", spanId="eee19b7ec3c1b174", kind=3)
 _CALLEE = _example("paymentservice", spanId="eee19b7ec3c1b173", parentSpanId="eee19b7ec3c1b174", kind=2)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_PARTS = {"type": "array", "items": {"type": "object"}}
+# In the JSON of protocol buffers null stands for none.
+_PARTS = {"type": ["array", "null"], "items": {"type": "object"}}
 _BODY = {
     "required": True,
     "description": "OTLP's ExportTraceServiceRequest, compressed with gzip or not",

@@ -64,7 +64,9 @@ class ToolhiveSource:
 
     async def _packages(self, workloads: Sequence[Workload]) -> Mapping[Workload, str | None]:
         """What each was made from: of a remote one ToolHive's API server tells that in the details only."""
-        told = {workload: workload.upstream_url if workload.remote else workload.image for workload in workloads}
+        told = {
+            workload: workload.upstream_url if workload.remote else workload.image for workload in workloads
+        }
         if self._kubernetes:
             return told
         remote = [workload for workload in workloads if workload.remote]

@@ -100,6 +100,5 @@ def api_server_at(url: str) -> httpx.URL:
         return address
     # It is not repeated, as it may hold a password.
     raise ValueError(
-        "K8S_API_SERVER_URL is not the address of an API server; set it to one such as http://127.0.0.1:8001, "
-        "without user, password, query and fragment."
+        "not the address of an API server, such as http://127.0.0.1:8001, without user, password, query and fragment"
     )

@@ -19,9 +19,7 @@ def checked_url(url: str) -> httpx.URL:
     is_server = parsed.scheme in {"http", "https"} and parsed.host and (parsed.port or 0) <= _LAST_PORT
     if not is_server or any(mark in url for mark in "?# "):
         # It is not repeated, as it may hold a password.
-        raise ValueError(
-            "TOOLHIVE_URL has to be an http or https URL without a query, such as http://host:8080."
-        )
+        raise ValueError("not an http or https URL without a query, such as http://host:8080")
     return parsed
 
 

@@ -81,7 +81,7 @@ def _client_of(url: str | None) -> ToolhiveClient:
     try:
         return ToolhiveClient(url, timeout_seconds=_SECONDS)
     except ValueError as error:
-        raise ToolhiveError(str(error)) from None
+        raise ToolhiveError(f"TOOLHIVE_URL is {error}") from None
 
 
 async def _version(client: ToolhiveClient) -> str | ToolhiveError:
