@@ -114,6 +114,16 @@ async def test_of_many_each_is_told_or_why_not(toolhive: ToolhiveServer) -> None
     assert SECRET not in "".join(map(str, found.values()))
 
 
+async def test_all_of_them_together_have_their_time(toolhive: ToolhiveServer) -> None:
+    names = ("good", *(f"slow-{number}" for number in range(10)))
+    for name in names:
+        toolhive.add(name, upstream=URL)
+    toolhive.seconds[f"{WORKLOADS}/slow-*"] = 30
+    async with ToolhiveClient(toolhive.url, concurrency=2) as client:
+        found = await client.get_details_of(names, within_seconds=0.5)
+    assert [type(each) for each in found.values()] == [WorkloadDetails, *[ToolhiveTimeout] * 10]
+
+
 async def test_of_none_nothing_is_asked(client: ToolhiveClient, toolhive: ToolhiveServer) -> None:
     assert await client.get_details_of([]) == {}
     assert not toolhive.asked

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from toolhive_client.discovery.address import FoundAddress, GivenAddress
 from toolhive_client.discovery.search import VERSION_PATH, Discovery, Places
-from toolhive_client.errors import ToolhiveError, ToolhiveUnavailable, WorkloadNotFound
+from toolhive_client.errors import ToolhiveError, ToolhiveTimeout, ToolhiveUnavailable, WorkloadNotFound
 from toolhive_client.models import Listing, Registry, WorkloadDetails
 from toolhive_client.reading.harmless_text import is_name
 from toolhive_client.reading.unreadable import Strange
@@ -103,10 +103,16 @@ class ToolhiveClient:
         answer = await self._ask_of_workload(name)
         return await self._read(answer, lambda body: read_details(body, name))
 
-    async def get_details_of(self, names: Iterable[str]) -> Mapping[str, WorkloadDetails | ToolhiveError]:
-        """The details of many workloads, or why they are not to be had, asked for `concurrency` at a time."""
+    async def get_details_of(
+        self, names: Iterable[str], within_seconds: float = 60
+    ) -> Mapping[str, WorkloadDetails | ToolhiveError]:
+        """The details of many workloads, or why they are not to be had, asked for `concurrency` at a time.
+
+        What is not there `within_seconds` is not to be had.
+        """
         asked = list(dict.fromkeys(names))
-        found = await asyncio.gather(*(self._details_or_error(name) for name in asked))
+        until = asyncio.get_running_loop().time() + within_seconds
+        found = await asyncio.gather(*(self._details_or_error(name, until) for name in asked))
         return dict(zip(asked, found, strict=True))
 
     async def get_registry(self) -> Registry:
@@ -129,12 +135,16 @@ class ToolhiveClient:
             raise refused(answer)
         return "\n".join(answer.body.decode(errors="replace").splitlines()[-MOST_LINES:])
 
-    async def _details_or_error(self, name: str) -> WorkloadDetails | ToolhiveError:
-        async with self._turns:
-            try:
+    async def _details_or_error(self, name: str, until: float) -> WorkloadDetails | ToolhiveError:
+        try:
+            async with asyncio.timeout_at(until), self._turns:
                 return await self.get_workload_details(name)
-            except ToolhiveError as error:
-                return error
+        except TimeoutError:
+            return ToolhiveTimeout(
+                "ToolHive took too long for all the details; look at its load and its log."
+            )
+        except ToolhiveError as error:
+            return error
 
     async def _ask_of_workload(self, name: str, what: str = "") -> Answer:
         if not is_name(name):

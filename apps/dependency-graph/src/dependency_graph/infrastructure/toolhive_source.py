@@ -3,6 +3,7 @@
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
@@ -19,6 +20,7 @@ from toolhive_client import (
 )
 
 DOCKER, KUBERNETES = "docker", "k8s"
+_LOGGED = 10
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -71,14 +73,19 @@ class ToolhiveSource:
             return told
         remote = [workload for workload in workloads if workload.remote]
         details = await self._toolhive.get_details_of([workload.name for workload in remote])
-        return told | {workload: _upstream(workload, details[workload.name]) for workload in remote}
+        _log_missing(details)
+        return told | {workload: _upstream(details[workload.name]) for workload in remote}
 
 
-def _upstream(workload: Workload, details: WorkloadDetails | ToolhiveError) -> str | None:
-    if isinstance(details, ToolhiveError):
-        _log.warning("mcp_server_details_missing", name=workload.name, error=str(details))
-        return None
-    return details.url
+def _log_missing(details: Mapping[str, WorkloadDetails | ToolhiveError]) -> None:
+    missing = {name: str(error) for name, error in details.items() if isinstance(error, ToolhiveError)}
+    if missing:
+        told = dict(islice(missing.items(), _LOGGED))
+        _log.warning("mcp_server_details_missing", number=len(missing), errors=told)
+
+
+def _upstream(details: WorkloadDetails | ToolhiveError) -> str | None:
+    return details.url if isinstance(details, WorkloadDetails) else None
 
 
 def _workload(runtime: str, workload: Workload, package: str | None) -> ObservedWorkload:
