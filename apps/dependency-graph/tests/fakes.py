@@ -45,11 +45,15 @@ class MemoryServices:
             del self.graph.known_dependencies[key]
         return len(doomed)
 
+    async def idle_placeholders(self, beginnings: Collection[str]) -> Sequence[str]:
+        tied = {end for pair, _ in self.graph.known_dependencies for end in pair}
+        known = self.graph.known_services.items()
+        idle = (name for name, service in known if service.discovered and name not in tied)
+        return sorted(name for name in idle if name.startswith(tuple(beginnings)))
+
     async def withdraw(self, service_ids: Collection[str]) -> Sequence[str]:
         self.graph.writes += 1
-        tied = {end for pair, _ in self.graph.known_dependencies for end in pair}
-        known = (await self.find(service_ids)).items()
-        doomed = sorted(s for s, service in known if service.discovered and s not in tied)
+        doomed = sorted(set(service_ids) & set(await self.idle_placeholders([""])))
         for service_id in doomed:
             del self.graph.known_services[service_id]
         return doomed

@@ -50,6 +50,16 @@ async def test_a_stopped_workload_stays_in_the_graph(inventory: Inventory) -> No
     assert inventory.pairs == {PAIR}
 
 
+async def test_what_something_else_referred_to_goes_once_that_is_gone(inventory: Inventory) -> None:
+    await inventory.lists(remote("hub"))
+    await ingest(batch(("agent", HUB)), inventory.graph, NOON)
+    await inventory.lists(empty=False)
+    assert inventory.services == {"agent", HUB}
+    await delete_service("agent", inventory.graph, NOON)
+    changes = await inventory.lists(empty=False)
+    assert (inventory.services, changes["services_removed"]) == (set(), 1)
+
+
 async def test_what_goes_with_a_workload_goes_from_the_graph_unless_others_share_it(
     inventory: Inventory,
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from toolhive_server import WORKLOADS, ToolhiveServer
 
 from dependency_graph.application.ports import ObservedWorkload
@@ -129,7 +130,11 @@ async def test_where_details_are_not_to_be_had_the_rest_goes_on(
     toolhive.add("mail", upstream="https://mail.example.com/mcp")
     toolhive.fail(f"{WORKLOADS}/notes", status, body)
     known = {"fetch": "mcp/fetch:1", "mail": "https://mail.example.com/mcp"}
-    assert await _packages(source) == known | {"notes": None}
+    with capture_logs() as logs:
+        assert await _packages(source) == known | {"notes": None}
+    assert [(log["event"], list(log["errors"])) for log in logs] == [
+        ("mcp_server_details_missing", ["notes"])
+    ]
     assert (await source.workloads()).complete
     toolhive.recover()
     assert await _packages(source) == known | {"notes": NOTES_URL}

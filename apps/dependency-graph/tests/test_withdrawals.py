@@ -2,8 +2,9 @@
 
 from factories import NOON, batch
 
-from dependency_graph.application.ingest import ingest
-from dependency_graph.domain.dependency import DiscoverySource
+from dependency_graph.application.ingest import Batch, Edge, ingest
+from dependency_graph.domain.dependency import Attributes, DiscoverySource
+from dependency_graph.domain.service import Service
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
 
@@ -18,6 +19,19 @@ async def test_placeholders_that_nothing_refers_to_are_removed(database: Databas
         assert (await graph.services.find("abcdef")).keys() == {"c", "d", "f"}
         assert await graph.services.withdraw(["a"]) == []
         assert await graph.services.withdraw([]) == []
+
+
+async def test_idle_placeholders_are_found_by_how_they_begin(database: Database) -> None:
+    async with graph_transaction(database) as graph:
+        names = ["mcp:", "mcp:é", "mcp;", "mcp", "MCP:a", "remote:a", "remotes"]
+        await graph.services.save([Service.placeholder(name) for name in names])
+        await ingest(batch(nodes={"mcp:registered": {}}), graph, NOON)
+        await ingest(
+            Batch(TOOLHIVE, NOON, [], [Edge(("mcp:tied", "remote:tied"), Attributes())]), graph, NOON
+        )
+        found = await graph.services.idle_placeholders(["mcp:", "remote:"])
+        assert await graph.services.idle_placeholders([]) == []
+    assert found == ["mcp:", "mcp:é", "remote:a"]
 
 
 async def test_a_registered_service_stays(database: Database) -> None:

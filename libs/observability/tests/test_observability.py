@@ -133,3 +133,11 @@ async def test_a_polled_server_logs_what_fails_and_leaves_what_succeeds_to_debug
         ("greeted", None),
         ("request", 404),
     ]
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "httpcore.connection"])
+def test_clients_log_neither_requests_nor_headers(log: io.StringIO, name: str) -> None:
+    logging.root.setLevel("DEBUG")
+    logging.getLogger(name).debug("receive_response_headers.complete Set-Cookie: session=Canary")
+    logging.getLogger(name).warning("broken")
+    assert ("Canary" in log.getvalue(), "broken" in log.getvalue()) == (False, True)

@@ -50,5 +50,7 @@ def _route_standard_logging(level: str, stream: TextIO, renderer: Processor) -> 
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
     logging.getLogger("uvicorn.error").filters = [CutOffInOneLine()]
-    # httpx writes a line for each request of a client, at the level of our own lines for each one served.
-    logging.getLogger("httpx").setLevel("WARNING")
+    # httpx writes a line for each request of a client, at the level of our own lines for each one served; httpcore
+    # writes the headers of each answer, cookies and all.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel("WARNING")

@@ -14,6 +14,8 @@ from dependency_graph.domain.server_url import ServerUrl
 from dependency_graph.domain.service import Service, ServiceType, check_service_id
 
 TOOLHIVE = DiscoverySource.TOOLHIVE
+WORKLOAD, HOST = "mcp:", "remote:"
+"""What the ids of services begin with that are there for the sake of workloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def topology_of(servers: Iterable[McpServer]) -> McpTopology:
             services[check_service_id(server.service_id)] = ServiceType.INTERNAL
             if server.remote:
                 upstream = _upstream(server.package)
-                target = check_service_id(f"remote:{upstream.location}")
+                target = check_service_id(f"{HOST}{upstream.location}")
                 services[target] = ServiceType.EXTERNAL
                 dependencies[server.service_id, target] = Attributes(protocol=upstream.scheme)
         except InvalidServiceId:
@@ -71,7 +73,7 @@ async def redraw(
     that no dependency touches.
     """
     withdrawn = await _withdraw(graph, before.dependencies.keys() - after.dependencies.keys(), now)
-    removed = await _remove(graph, before.services.keys() - after.services.keys())
+    removed = await _remove_idle(graph, after.services.keys())
     added = await _add(graph, after.services)
     edges = await _due(graph, seen.dependencies, now - renewed_after)
     hints = {edge.pair[1]: ServiceType.EXTERNAL for edge in edges}
@@ -99,8 +101,10 @@ async def _withdraw(graph: Graph, pairs: Collection[Pair], now: datetime) -> int
     return withdrawn
 
 
-async def _remove(graph: Graph, service_ids: Collection[str]) -> int:
-    return len(await graph.services.withdraw(service_ids)) if service_ids else 0
+async def _remove_idle(graph: Graph, needed: Collection[str]) -> int:
+    """Those too that something else referred to when their workload went."""
+    idle = set(await graph.services.idle_placeholders([WORKLOAD, HOST])) - set(needed)
+    return len(await graph.services.withdraw(idle)) if idle else 0
 
 
 async def _add(graph: Graph, services: Mapping[str, ServiceType]) -> int:

@@ -36,6 +36,10 @@ class Services(Protocol):
         """Remove a service and its dependencies; their number, or None if there is no such service."""
         ...
 
+    async def idle_placeholders(self, beginnings: Collection[str]) -> Sequence[str]:
+        """The placeholders without any dependency whose id has one of `beginnings`."""
+        ...
+
     async def withdraw(self, service_ids: Collection[str]) -> Sequence[str]:
         """Remove those of `service_ids` that are placeholders without any dependency; which these were."""
         ...

@@ -42,6 +42,17 @@ WITH doomed AS (
 )
 SELECT dependencies FROM counted, deleted;
 
+-- name: idle_placeholders
+-- A range for each beginning, as the index on the ids has them in the order of bytes.
+SELECT known.service_id
+FROM unnest(CAST(:beginnings AS text[])) AS told (beginning)
+JOIN graph.services AS known
+    ON known.service_id >= told.beginning AND known.service_id < told.beginning || U&'\+10FFFF'
+WHERE known.discovered
+    AND NOT EXISTS (SELECT FROM graph.service_dependencies AS d WHERE d.source_id = known.id)
+    AND NOT EXISTS (SELECT FROM graph.service_dependencies AS d WHERE d.target_id = known.id)
+ORDER BY 1;
+
 -- name: withdraw_services
 WITH withdrawn AS (
     DELETE FROM graph.services AS known

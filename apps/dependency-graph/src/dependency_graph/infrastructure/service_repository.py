@@ -32,6 +32,12 @@ class PostgresServices:
     async def delete(self, service_id: str) -> int | None:
         return await self._connection.scalar(statement("delete_service"), {"service_id": service_id})
 
+    async def idle_placeholders(self, beginnings: Collection[str]) -> Sequence[str]:
+        rows = await self._connection.scalars(
+            statement("idle_placeholders"), {"beginnings": list(beginnings)}
+        )
+        return rows.all()
+
     async def withdraw(self, service_ids: Collection[str]) -> Sequence[str]:
         rows = await self._connection.scalars(
             statement("withdraw_services"), {"service_ids": list(service_ids)}

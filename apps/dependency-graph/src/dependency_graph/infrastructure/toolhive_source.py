@@ -3,7 +3,6 @@
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 
@@ -21,6 +20,8 @@ from toolhive_client import (
 
 DOCKER, KUBERNETES = "docker", "k8s"
 _LOGGED = 10
+
+Details = Mapping[str, WorkloadDetails | ToolhiveError]
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -66,26 +67,34 @@ class ToolhiveSource:
 
     async def _packages(self, workloads: Sequence[Workload]) -> Mapping[Workload, str | None]:
         """What each was made from: of a remote one ToolHive's API server tells that in the details only."""
-        told = {
-            workload: workload.upstream_url if workload.remote else workload.image for workload in workloads
-        }
+        details = await self._details(workloads)
+        packages = {workload: _package(workload, details.get(workload.name)) for workload in workloads}
+        _log_missing([workload.name for workload, package in packages.items() if not package], details)
+        return packages
+
+    async def _details(self, workloads: Sequence[Workload]) -> Details:
         if self._kubernetes:
-            return told
-        remote = [workload for workload in workloads if workload.remote]
-        details = await self._toolhive.get_details_of([workload.name for workload in remote])
-        _log_missing(details)
-        return told | {workload: _upstream(details[workload.name]) for workload in remote}
+            return {}
+        return await self._toolhive.get_details_of(
+            [workload.name for workload in workloads if workload.remote]
+        )
 
 
-def _log_missing(details: Mapping[str, WorkloadDetails | ToolhiveError]) -> None:
-    missing = {name: str(error) for name, error in details.items() if isinstance(error, ToolhiveError)}
-    if missing:
-        told = dict(islice(missing.items(), _LOGGED))
-        _log.warning("mcp_server_details_missing", number=len(missing), errors=told)
+def _package(workload: Workload, details: WorkloadDetails | ToolhiveError | None) -> str | None:
+    match details:
+        case ToolhiveError():
+            return None
+        case WorkloadDetails():
+            return details.url
+        case None:
+            return workload.upstream_url if workload.remote else workload.image
 
 
-def _upstream(details: WorkloadDetails | ToolhiveError) -> str | None:
-    return details.url if isinstance(details, WorkloadDetails) else None
+def _log_missing(names: Sequence[str], details: Details) -> None:
+    if names:
+        errors = {name: str(details[name]) for name in names if isinstance(details.get(name), ToolhiveError)}
+        told = {name: errors.get(name, "it tells no image and no URL") for name in names[:_LOGGED]}
+        _log.warning("mcp_server_details_missing", number=len(names), errors=told)
 
 
 def _workload(runtime: str, workload: Workload, package: str | None) -> ObservedWorkload:
