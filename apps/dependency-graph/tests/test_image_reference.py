@@ -80,3 +80,17 @@ def test_what_is_written_by_the_grammar_is_read_by_it(
         ["docker.io", *(["library"] if len(path) == 1 else []), *path] if on_the_hub else [str(host), *path]
     )
     assert ImageReference.parse(text) == ("/".join(full), tag or (None if digest else "latest"), digest)
+
+
+@pytest.mark.parametrize(
+    ("text", "repository", "tag"),
+    [
+        ("npx://@scope/name@1.0", "npx://@scope/name", "1.0"),
+        ("npx://@scope/name", "npx://@scope/name", "latest"),
+        ("uvx://name@1.0.0", "uvx://name", "1.0.0"),
+        ("uvx://name@", "uvx://name", "latest"),
+        ("go://example.com/a/b", "go://example.com/a/b", "latest"),
+    ],
+)
+def test_a_package_has_a_version_in_place_of_a_tag(text: str, repository: str, tag: str) -> None:
+    assert ImageReference.parse(text) == (repository, tag, None)

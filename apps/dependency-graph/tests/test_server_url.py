@@ -40,6 +40,7 @@ GITHUB = "https://api.githubcopilot.com/mcp"
         ("http://a:0", "http://a:0"),
         ("http://[2001:DB8::1]:80/", "http://[2001:db8::1]"),
         ("https://b\u00fccher.example/", "https://xn--bcher-kva.example"),
+        ("https://fa\u00df.de", "https://fa%c3%9f.de"),
         ("https://B\u00dcCHER.example", "https://xn--bcher-kva.example"),
         ("https://a/%c3%bc", "https://a/%C3%BC"),
         ("https://a/\u00fc b", "https://a/%C3%BC%20b"),

@@ -1,15 +1,21 @@
 """What the settings of the sources of ToolHive take and refuse."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from inventory_cycles import MemoryToolhive
+from fakes import MemoryGraph
+from inventory_cycles import MemoryToolhive, remote
 from pydantic import ValidationError
 from running_service import run
+from toolhive_server import ToolhiveServer
 
+from dependency_graph.application.ports import Graph, ObservedWorkloads
 from dependency_graph.application.sync import Source
 from dependency_graph.settings import Settings
-from dependency_graph.sources import sources
+from dependency_graph.sources import _toolhive, sources
 
 SECRET = "canary-7f3a"
 DAY, WEEK = 86_400, 604_800
@@ -47,6 +53,34 @@ def test_intervals_are_whole_seconds_within_bounds(name: str, source: str, least
     for bad in (least - 1, most + 1, 1.5, "soon", float("inf")):
         with pytest.raises(ValidationError, match=name):
             _sources(**{name: bad})
+
+
+@pytest.mark.parametrize(("hours_ago", "observations"), [(4, 1), (6, 2)])
+async def test_what_is_seen_at_each_look_is_observed_again_long_before_it_is_stale(
+    hours_ago: int, observations: int
+) -> None:
+    listing = ObservedWorkloads("docker", [remote("hub")], complete=True, empty=False)
+    settings = Settings.model_validate({"toolhive_url": None, "stale_edge_threshold_hours": 10})
+    source, graph = sources(settings, MemoryToolhive(listing))[2], MemoryGraph()
+
+    @asynccontextmanager
+    async def transaction() -> AsyncGenerator[Graph]:
+        yield graph
+
+    await source.run(transaction)
+    [(key, edge)] = graph.known_dependencies.items()
+    seen_at = edge.last_observed_at - timedelta(hours=hours_ago)
+    graph.known_dependencies[key] = replace(edge, last_observed_at=seen_at)
+    await source.run(transaction)
+    assert graph.known_dependencies[key].observations == observations
+
+
+async def test_the_settings_say_which_workloads_are_wanted(toolhive: ToolhiveServer) -> None:
+    for name, group in [("inspector", "web"), ("notes", "web"), ("mail", "default"), ("fetch", "web")]:
+        toolhive.add(name, image="mcp/fetch:1", group=group)
+    wanted = {"skipped_workloads": ["inspector", "notes"], "allowed_groups": ["web"]}
+    async with _toolhive(Settings.model_validate({"toolhive_url": toolhive.url} | wanted)) as source:
+        assert [told.key.name for told in (await source.workloads()).workloads] == ["fetch"]
 
 
 def test_a_registry_that_fails_is_asked_again_as_soon_as_the_workloads() -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+SCANNED = range(50_000, 50_101)
+"""The ports of this machine that are looked through for a ToolHive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -59,6 +62,10 @@ class LoopbackHttp:
             task.add_done_callback(conversations.discard)
 
         server = await asyncio.start_server(accept, "127.0.0.1", self.port)
+        while not self.port and server.sockets[0].getsockname()[1] in SCANNED:
+            # Another test looks for a ToolHive there, and must not find ours.
+            server.close()
+            server = await asyncio.start_server(accept, "127.0.0.1")
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopped.wait()

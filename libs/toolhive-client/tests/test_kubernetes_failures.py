@@ -176,7 +176,8 @@ async def test_what_is_no_list_of_that_kind_is_a_failure(
 ) -> None:
     server.answer_instead("mcpservers", Told(200, body))
     said = str(await refusal(connect()))
-    assert "no list of mcpservers; check K8S_API_SERVER_URL" in said
+    assert said.startswith("The Kubernetes API at http://127.0.0.1:")
+    assert "answered with no list of mcpservers; check K8S_API_SERVER_URL" in said
     assert SECRET not in said
 
 

@@ -122,6 +122,7 @@ async def test_all_of_them_together_have_their_time(toolhive: ToolhiveServer) ->
     async with ToolhiveClient(toolhive.url, concurrency=2) as client:
         found = await client.get_details_of(names, within_seconds=0.5)
     assert [type(each) for each in found.values()] == [WorkloadDetails, *[ToolhiveTimeout] * 10]
+    assert {"for all the details" in str(each) for each in found.values()} == {False, True}
 
 
 async def test_of_none_nothing_is_asked(client: ToolhiveClient, toolhive: ToolhiveServer) -> None:

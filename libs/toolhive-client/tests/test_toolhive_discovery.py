@@ -98,6 +98,7 @@ async def test_so_is_what_is_no_file(
         *(("http://localhost:50000", True), ("HTTP://LOCALHOST", True)),
         *(("http://10.0.0.1", False), ("http://example.com", False), ("http://localhost.example.com", False)),
         *(("unix:///run/thv.sock", False), ("npipe:////./pipe/thv", False), ("ftp://127.0.0.1", False)),
+        *(("http://127.0.0.1:99999", False), ("http://127.0.0.1:-1", False), ("http://127.0.0.1:0", False)),
         *(("http://[::1", False), ("http://", False), ("", False), ("http://127.0.0.1@example.com", False)),
     ],
 )

@@ -8,6 +8,7 @@ from toolhive_answers import SECRET, listed
 from toolhive_server import WORKLOADS, ToolhiveServer
 
 from toolhive_client import Listing, ToolhiveClient, ToolhiveError, ToolhiveUnavailable, Workload
+from toolhive_client.reading.workloads import MOST_WORKLOADS
 
 IMAGE = "ghcr.io/example/plain:1.0"
 
@@ -117,7 +118,8 @@ async def test_an_item_that_cannot_be_read_is_counted_and_logged_by_its_name(
     assert [workload.name for workload in listing.workloads] == ["good", "better"]
     assert listing.workloads[0].image == IMAGE
     assert listing.unreadable == 1
-    assert [(log["event"], log["names"]) for log in logs] == [("toolhive_items_unreadable", [name])]
+    [log] = logs
+    assert (log["event"], log["names"], log["positions"]) == ("toolhive_items_unreadable", [name], [1])
     assert SECRET not in str(logs)
 
 
@@ -129,6 +131,7 @@ async def test_of_many_that_cannot_be_read_ten_are_named(
         assert await client.list_workloads() == Listing((), 11)
     [log] = logs
     assert (log["what"], log["number"], len(log["names"])) == ("workloads", 11, 10)
+    assert log["positions"] == list(range(10))
 
 
 async def test_fields_that_are_missing_null_or_new_are_borne(
@@ -183,3 +186,15 @@ async def test_no_secret_is_listed(client: ToolhiveClient, toolhive: ToolhiveSer
         None,
     )
     assert SECRET not in f"{listing}{logs}"
+
+
+@pytest.mark.parametrize("number", [MOST_WORKLOADS, MOST_WORKLOADS + 1])
+async def test_there_is_a_bound_to_how_many_are_taken_in(
+    client: ToolhiveClient, toolhive: ToolhiveServer, number: int
+) -> None:
+    toolhive.workloads = [{"name": f"notes-{count}"} for count in range(number)]
+    if number > MOST_WORKLOADS:
+        with pytest.raises(ToolhiveUnavailable):
+            await client.list_workloads()
+    else:
+        assert len((await client.list_workloads()).workloads) == number

@@ -143,6 +143,37 @@ async def test_the_text_of_a_refusal_may_be_plain(
     assert (await refusal(client)).code is None
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "tries"),
+    [
+        (503, "registry_auth_required", 1),
+        (503, "registry_unavailable", 3),
+        (502, "registry_legacy_format", 1),
+    ],
+)
+async def test_a_code_that_is_known_is_found_in_plain_text(
+    client: ToolhiveClient, toolhive: ToolhiveServer, status: int, code: str, tries: int
+) -> None:
+    toolhive.pages = ()
+    toolhive.fail(REGISTRY, status, f"{SECRET}: {code}: {SECRET}")
+    assert (await refusal(client)).code == code
+    assert toolhive.asked[REGISTRY] == tries
+
+
+@pytest.mark.parametrize("text", ["my_registry_unavailable", "registry_unavailable_2", "registry_unknown"])
+async def test_another_word_is_no_code(client: ToolhiveClient, toolhive: ToolhiveServer, text: str) -> None:
+    toolhive.fail(REGISTRY, 503, text)
+    assert (await refusal(client)).code is None
+
+
+async def test_pages_are_read_where_plain_text_says_that_there_are_some(
+    client: ToolhiveClient, toolhive: ToolhiveServer
+) -> None:
+    toolhive.servers = servers(3)
+    toolhive.fail(REGISTRY, 502, "registry_legacy_format")
+    assert len((await client.get_registry()).servers) == 3
+
+
 async def test_a_toolhive_that_is_away_is_not_only_its_registry(
     client: ToolhiveClient, toolhive: ToolhiveServer, waits: Waits
 ) -> None:

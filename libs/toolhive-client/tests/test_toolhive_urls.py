@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolhive_client.reading.url_cleaning import LONGEST_IMAGE, LONGEST_URL, clean_image, clean_url
+from toolhive_client.reading.url_cleaning import LONGEST_URL, clean_image, clean_url
 
 SECRET = "canary7f3a"
 
@@ -58,23 +58,13 @@ def test_a_url_without_secrets_stays_as_it_is(url: str) -> None:
             "https://a.example?to=https://b.example?code=***",
         ),
         (f"https://example.com/a;session={SECRET}/b", "https://example.com/a;session=***/b"),
+        (f"https://example.com/a;to%256ben={SECRET};b", "https://example.com/a;to%256ben=***;b"),
+        (f"https://example.com/a;token%3D{SECRET}/b", "https://example.com/a;***/b"),
         (" https://example.com\n", "https://example.com"),
     ],
 )
 def test_secrets_are_taken_out_and_nothing_else(url: str, clean: str) -> None:
     assert clean_url(url) == clean
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("token", "access_token", "ID-Token", "key", "apikey", "Ocp-Apim-Subscription-Key", "secret"),
-        *("client_secret", "sig", "signature", "pwd", "password", "passwd", "auth", "authorization", "code"),
-        *("credential", "cred", "access", "session", "cookie", "jwt", "bearer"),
-    ],
-)
-def test_values_under_names_of_secrets_are_masked(name: str) -> None:
-    assert clean_url(f"https://example.com/mcp?{name}={SECRET}") == f"https://example.com/mcp?{name}=***"
 
 
 @pytest.mark.parametrize(
@@ -104,8 +94,8 @@ def test_a_url_may_have_so_many_characters_once_it_is_clean() -> None:
 
 
 _SAFE = st.text("abcxyz0189-._~", min_size=1, max_size=8)
-_PUBLIC = st.sampled_from(["q", "team", "v", "page", "to", "%74o"])
-_NAMES = st.sampled_from(["token", "Api_Key", "client%5Fsecret", "SIG", "x-%61uth", "code"])
+_PUBLIC = st.sampled_from(["q", "team", "v", "page", "to", "%74o", "country_code", "mon%6Bey"])
+_NAMES = st.sampled_from(["token", "Api_Key", "client%5Fsecret", "SIG", "x-%61uth", "code", "to%256ben"])
 _PLACES = st.lists(_SAFE, max_size=3).map(lambda parts: "".join(f"/{part}" for part in parts))
 _VALUES = st.text(max_size=8).map(lambda text: quote(text, safe=""))
 _PUBLIC_PARAMETERS = st.builds("{}={}".format, _PUBLIC, _VALUES)
@@ -153,7 +143,30 @@ def test_no_text_is_too_odd_and_what_is_clean_stays_so(text: str) -> None:
     assert clean_image(text) is None or clean_image(text) in {text, clean}
 
 
-@pytest.mark.parametrize("piece", ["a", "@", "a@", ";token=", "?&", "?=", "//", "{a}", "{", "%", "=;"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "@",
+        "a@",
+        ";token=",
+        "?&",
+        "?=",
+        "//",
+        "{a}",
+        "{",
+        "%",
+        "=;",
+        "a=",
+        "://",
+        '"',
+        "key",
+        " ",
+        "+",
+        "\\",
+        "%25",
+    ],
+)
 def test_no_text_takes_long_to_be_cleaned(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     started = perf_counter()
@@ -162,31 +175,3 @@ def test_no_text_takes_long_to_be_cleaned(piece: str) -> None:
         clean_image(url)
     # Tens of milliseconds; one that grows with the square of the text takes many seconds.
     assert perf_counter() - started < 2
-
-
-@pytest.mark.parametrize(
-    "reference",
-    [
-        *("fetch", "mcp/fetch:1.0", "ghcr.io/StacklokLabs/gofetch/server:1.0.3", "localhost:5000/a/b"),
-        *(f"docker.io/mcp/fetch@sha256:{'0a' * 32}", f"mcp/fetch:1@sha512:{'0a' * 64}"),
-    ],
-)
-def test_the_reference_of_an_image_stays_as_it_is(reference: str) -> None:
-    assert clean_image(reference) == reference
-
-
-@pytest.mark.parametrize(
-    ("reference", "clean"),
-    [
-        (f"user:{SECRET}@ghcr.io/a/b:1", None),
-        (f"https://user:{SECRET}@ghcr.io/a/b", "https://ghcr.io/a/b"),
-        (f"ghcr.io/a/b?token={SECRET}", None),
-        ("a b", None),
-        ("", None),
-        ("a\n", None),
-        ("a" * LONGEST_IMAGE, "a" * LONGEST_IMAGE),
-        ("a" * (LONGEST_IMAGE + 1), None),
-    ],
-)
-def test_what_is_no_reference_of_an_image_is_not_kept(reference: str, clean: str | None) -> None:
-    assert clean_image(reference) == clean

@@ -19,7 +19,14 @@ class ImageReference(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads any text; what is no reference equals only the like."""
+        """Reads any text; what is no reference equals only the like.
+
+        A package that an image is made of, such as `npx://@scope/name@1.0`, has its version in place of a tag.
+        """
+        if "://" in text:
+            package, at, version = text.rpartition("@")
+            is_version = at and not package.endswith("/")
+            return cls(package, version or "latest", None) if is_version else cls(text, "latest", None)
         name, _, digest = text.partition("@")
         path, colon, tag = name.rpartition(":")
         if not colon or "/" in tag:

@@ -1,6 +1,7 @@
 """The URLs at which servers are reached, written in one way, so that equal ones are equal texts."""
 
 import re
+from contextlib import suppress
 from typing import NamedTuple, Self
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ _URL = re.compile(
     r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?",
     re.ASCII | re.IGNORECASE | re.DOTALL,
 )
+_DEVIATIONS = re.compile("[ßẞς\u200c\u200d]")
 _UNRESERVED = r"A-Za-z0-9\-._~"
 _DELIMITERS = r"!$&'()*+,;="
 _IN_A_HOST = re.compile(rf"%(?P<hex>[0-9A-Fa-f]{{2}})|[^{_UNRESERVED}{_DELIMITERS}]")
@@ -64,10 +66,11 @@ def normalised_url(text: str) -> str:
 def _host(text: str) -> str:
     if text.startswith("["):
         return text.lower()
-    try:
-        name = text.encode("idna").decode("ascii")
-    except UnicodeError:
-        name = text
+    name = text
+    # The standard library takes these for others, which newer rules do not: faß.de is not fass.de.
+    if not _DEVIATIONS.search(text):
+        with suppress(UnicodeError):
+            name = text.encode("idna").decode("ascii")
     return _encoded(name, _IN_A_HOST).lower().rstrip(".")
 
 

@@ -12,7 +12,7 @@ from toolhive_client.kubernetes.access import CA_FILE, TOKEN_FILE, KubernetesAcc
 from toolhive_client.kubernetes.lists import ResourceLists, Resources
 from toolhive_client.kubernetes.resources import API_GROUP, KINDS, Kind
 from toolhive_client.models import Listing, Workload
-from toolhive_client.reading.unreadable import log_unreadable
+from toolhive_client.reading.unreadable import Unreadable, log_unreadable
 from toolhive_client.transport.transport import LARGEST_ANSWER, Sleep, Transport
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ class KubernetesClient:
         self._access = KubernetesAccess(api_server_at(url), token_file, ca_file)
         self._timeout_seconds = timeout_seconds
         self._largest_answer = largest_answer
+        self._seen: set[Kind] = set()
         self._sleep = sleep
 
     async def __aenter__(self) -> Self:
@@ -59,7 +60,8 @@ class KubernetesClient:
     async def list_workloads(self, group: str | None = None) -> Listing:
         """The workloads of all namespaces, or of the groups of that name. Raises ToolhiveUnavailable.
 
-        It is complete, but for the resources that could not be read. Where several kinds have one name in one
+        It is complete, but for the resources that could not be read: a kind that was there once, and is not any
+        more, fails it. Where several kinds have one name in one
         namespace, the first of `KINDS` stands for all, as nothing could tell them apart.
         """
         lists = await self._lists()
@@ -78,7 +80,7 @@ class KubernetesClient:
         advice = f"check K8S_API_SERVER_URL, and for https the certificate in {access.ca_file}"
         transport = Transport(self._http, peer, advice, self._timeout_seconds, self._largest_answer)
         credentials = await asyncio.to_thread(access.credentials)
-        return ResourceLists(transport, peer, str(access.url), credentials, self._sleep)
+        return ResourceLists(transport, peer, str(access.url), credentials, self._seen, self._sleep)
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -99,7 +101,11 @@ def _listing(installed: Sequence[tuple[Kind, Sequence[Resources]]], group: str |
     unreadable = 0
     for kind, pages in installed:
         told = [workload for page in pages for workload in page.workloads]
-        taken = [name for each in told if workloads.setdefault(name := _full_name(each), each) is not each]
+        taken = [
+            Unreadable(position, name)
+            for position, each in enumerate(told)
+            if workloads.setdefault(name := _full_name(each), each) is not each
+        ]
         log_unreadable(f"{kind.plural} with the name of another workload", taken)
         unreadable += sum(len(page.unreadable) for page in pages)
     wanted = (workload for workload in workloads.values() if group is None or workload.group == group)

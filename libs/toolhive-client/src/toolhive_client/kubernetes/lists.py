@@ -9,7 +9,8 @@ from toolhive_client.errors import ToolhiveUnavailable
 from toolhive_client.kubernetes.access import Credentials
 from toolhive_client.kubernetes.resources import API_GROUP, VERSIONS, Kind, full_name_in, read_workload
 from toolhive_client.models import Workload
-from toolhive_client.reading.unreadable import Strange, log_unreadable
+from toolhive_client.reading.json_document import document_in
+from toolhive_client.reading.unreadable import Strange, Unreadable, log_unreadable
 from toolhive_client.transport.transport import Answer, Sleep, Transport, is_server_error, read_from, repeated
 
 PAGE_SIZE = 500
@@ -39,28 +40,34 @@ class Resources:
     """Of one page; `rest` is the token that the next one is asked for with."""
 
     workloads: Sequence[Workload]
-    unreadable: Sequence[str | None]
+    unreadable: Sequence[Unreadable]
     rest: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceLists:
-    """The lists of one API server, that errors call `peer`."""
+    """The lists of one API server, that errors call `peer`; `seen` are the kinds that it had at any time."""
 
     transport: Transport
     peer: str
     url: str
     credentials: Credentials
+    seen: set[Kind]
     sleep: Sleep
 
     async def pages(self, kind: Kind) -> Sequence[Resources] | None:
-        """All resources of a kind; None where the cluster has no such kind. Raises ToolhiveUnavailable.
+        """All resources of a kind; None where the cluster never had such a kind. Raises ToolhiveUnavailable.
 
         A kind may be there in one version only.
         """
         for version in VERSIONS:
             if (pages := await self._complete(kind, version)) is not None:
                 return pages
+        if kind in self.seen:
+            raise ToolhiveUnavailable(
+                f"{self.peer} answered 404 to a list of {kind.plural}, which it had before; see whether the CRD "
+                f"{kind.plural}.{API_GROUP} is there. If it was removed for good, restart the service."
+            )
         return None
 
     async def _complete(self, kind: Kind, version: str) -> Sequence[Resources] | None:
@@ -74,8 +81,14 @@ class ResourceLists:
         params = {"limit": str(PAGE_SIZE)}
         while len(pages) < MOST_PAGES:
             page = await self._page(kind, version, params)
+            if page is None and pages:
+                raise ToolhiveUnavailable(
+                    f"{self.peer} answered 404 to the rest of a list of {kind.plural}; see its log, and what stands "
+                    "between."
+                )
             if page is None:
                 return None
+            self.seen.add(kind)
             pages.append(page)
             if not page.rest:
                 return pages
@@ -97,7 +110,7 @@ class ResourceLists:
             return await read_from(answer.body, partial(_read, kind))
         except Strange:
             raise ToolhiveUnavailable(
-                f"What {self.peer} answered is no list of {kind.plural}; check K8S_API_SERVER_URL, and what stands "
+                f"{self.peer} answered with no list of {kind.plural}; check K8S_API_SERVER_URL, and what stands "
                 "between."
             ) from None
 
@@ -125,17 +138,17 @@ def _may_pass(answer: Answer) -> bool:
 
 def _read(kind: Kind, body: bytes) -> Resources:
     try:
-        page = _Page.model_validate_json(body)
+        page = _Page.model_validate(document_in(body))
     except ValidationError:
         raise Strange from None
     if page.kind != f"{kind.name}List":
         raise Strange
     workloads: list[Workload] = []
-    unreadable: list[str | None] = []
-    for item in page.items or ():
+    unreadable: list[Unreadable] = []
+    for position, item in enumerate(page.items or ()):
         try:
             workloads.append(read_workload(kind, item))
         except ValidationError:
-            unreadable.append(full_name_in(item))
+            unreadable.append(Unreadable(position, full_name_in(item)))
     log_unreadable(kind.plural, unreadable)
     return Resources(workloads, unreadable, page.metadata.rest if page.metadata else None)

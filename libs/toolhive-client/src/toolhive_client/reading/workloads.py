@@ -3,14 +3,18 @@
 The list has `core.Workload` of its OpenAPI, the details have `createRequest`.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolhive_client.models import UNKNOWN, Listing, Workload, WorkloadDetails
 from toolhive_client.reading.harmless_text import LONGEST_NAME, is_name, word, words
-from toolhive_client.reading.unreadable import Strange, log_unreadable, name_in
+from toolhive_client.reading.json_document import document_in
+from toolhive_client.reading.unreadable import Strange, Unreadable, log_unreadable, name_in
 from toolhive_client.reading.url_cleaning import clean_image, clean_url
+
+MOST_WORKLOADS = 10_000
+"""In a list; to take in more at once would keep others waiting for long."""
 
 
 class _Read(BaseModel):
@@ -18,7 +22,7 @@ class _Read(BaseModel):
 
 
 class _Workloads(_Read):
-    workloads: list[Any] | None
+    workloads: Annotated[list[Any], Field(max_length=MOST_WORKLOADS)] | None
 
 
 class _Workload(_Read):
@@ -54,17 +58,17 @@ class _Version(_Read):
 def read_workloads(body: bytes) -> Listing:
     """The answer to a listing, null being none. Raises Strange."""
     try:
-        items = _Workloads.model_validate_json(body).workloads or []
+        items = _Workloads.model_validate(document_in(body)).workloads or []
     except ValidationError:
         raise Strange from None
     workloads: dict[str, Workload] = {}
-    unreadable: list[str | None] = []
-    for item in items:
+    unreadable: list[Unreadable] = []
+    for position, item in enumerate(items):
         workload = _workload(item)
         if workload and workload.name not in workloads:
             workloads[workload.name] = workload
         else:
-            unreadable.append(name_in(item))
+            unreadable.append(Unreadable(position, name_in(item)))
     log_unreadable("workloads", unreadable)
     return Listing(tuple(workloads.values()), len(unreadable))
 
@@ -72,7 +76,7 @@ def read_workloads(body: bytes) -> Listing:
 def read_details(body: bytes, name: str) -> WorkloadDetails:
     """The details of the workload `name`. Raises Strange."""
     try:
-        details = _Details.model_validate_json(body)
+        details = _Details.model_validate(document_in(body))
     except ValidationError:
         raise Strange from None
     if details.name and details.name != name:
@@ -91,7 +95,7 @@ def read_details(body: bytes, name: str) -> WorkloadDetails:
 def read_groups(body: bytes) -> tuple[str, ...]:
     """The names of the groups that have one. Raises Strange."""
     try:
-        groups = _Groups.model_validate_json(body).groups or []
+        groups = _Groups.model_validate(document_in(body)).groups or []
     except ValidationError:
         raise Strange from None
     return words(name for group in groups if (name := name_in(group)))
@@ -100,7 +104,7 @@ def read_groups(body: bytes) -> tuple[str, ...]:
 def read_version(body: bytes) -> str:
     """The version of ToolHive. Raises Strange."""
     try:
-        version = word(_Version.model_validate_json(body).version)
+        version = word(_Version.model_validate(document_in(body)).version)
     except ValidationError:
         raise Strange from None
     if version is None:

@@ -63,5 +63,5 @@ async def _page(answer: Answer) -> Page:
         return await read_from(answer.body, read_registry_page)
     except Strange:
         raise RegistryUnavailable(
-            "What ToolHive gives as its registry is in no known format; check `thv config get-registry`."
+            "ToolHive gives its registry in no known format; check `thv config get-registry`."
         ) from None

@@ -1,7 +1,6 @@
 from typing import Any
 
-from pydantic_core import from_json
-
+from toolhive_client.reading.json_document import document_in
 from toolhive_client.reading.unreadable import Strange
 from toolhive_client.registry.legacy_format import read_legacy_registry
 from toolhive_client.registry.page import Page
@@ -10,11 +9,7 @@ from toolhive_client.registry.upstream_format import read_upstream_page
 
 def read_registry_page(body: bytes) -> Page:
     """A registry, or a page of one, in whichever format it is; envelopes are opened. Raises Strange."""
-    try:
-        document = from_json(body)
-    except ValueError:
-        raise Strange from None
-    match _opened(document):
+    match _opened(document_in(body)):
         case {"servers": list()} as page:
             return read_upstream_page(page)
         case ({"servers": _} | {"remote_servers": _}) as registry:

@@ -3,21 +3,24 @@
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolhive_client.models import RegistryServer
 from toolhive_client.reading.harmless_text import is_name, line, word, words
-from toolhive_client.reading.unreadable import Strange, log_unreadable, name_in
+from toolhive_client.reading.unreadable import Strange, Unreadable, log_unreadable, name_in
 from toolhive_client.reading.url_cleaning import clean_image, clean_url
 from toolhive_client.registry.page import Found, Page
+
+MOST_SERVERS, MOST_GROUPS = 20_000, 100
+"""As many servers as there may be in pages."""
 
 
 class _Maps(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    servers: dict[str, Any] | None = None
-    remote_servers: dict[str, Any] | None = None
-    groups: list[Any] | None = None
+    servers: dict[str, Any] | None = Field(None, max_length=MOST_SERVERS)
+    remote_servers: dict[str, Any] | None = Field(None, max_length=MOST_SERVERS)
+    groups: list[Any] | None = Field(None, max_length=MOST_GROUPS)
 
 
 class _Server(BaseModel):
@@ -43,28 +46,38 @@ def read_legacy_registry(document: Any) -> Page:
         registry = _Maps.model_validate(document)
     except ValidationError:
         raise Strange from None
-    unreadable: list[str | None] = []
-    servers = _servers(registry, unreadable)
-    for group in registry.groups or ():
+    servers = _servers(registry)
+    groups: list[Unreadable] = []
+    for position, group in enumerate(registry.groups or ()):
         try:
             maps = _Maps.model_validate(group)
         except ValidationError:
-            unreadable.append(name_in(group))
+            groups.append(Unreadable(position, name_in(group)))
         else:
-            servers = {**_servers(maps, unreadable), **servers}
+            servers = servers | {
+                name: server for name, server in _servers(maps).items() if name not in servers
+            }
+    log_unreadable("registry groups", groups)
+    unreadable = [
+        Unreadable(position, name if is_name(name) else None)
+        for position, (name, server) in enumerate(servers.items())
+        if server is None
+    ]
     log_unreadable("registry", unreadable)
-    return Page(tuple(Found(server) for server in servers.values()), len(unreadable))
+    found = tuple(Found(server) for server in servers.values() if server is not None)
+    return Page(found, len(groups) + len(unreadable))
 
 
-def _servers(maps: _Maps, unreadable: list[str | None]) -> dict[str, RegistryServer]:
-    """The servers of both maps; one that is in both is run from an image, and by others."""
-    servers: dict[str, RegistryServer] = {}
+def _servers(maps: _Maps) -> dict[str, RegistryServer | None]:
+    """The servers of both maps, None for those that cannot be read.
+
+    One that is in both is run from an image, and by others; it takes both to read it, as a part of it would pass
+    for all of it.
+    """
+    servers: dict[str, RegistryServer | None] = {}
     for name, item in (*(maps.servers or {}).items(), *(maps.remote_servers or {}).items()):
         server = _server(name, item)
-        if server is None:
-            unreadable.append(name if is_name(name) else None)
-        else:
-            servers[name] = _merged(servers[name], server) if name in servers else server
+        servers[name] = _merged(servers[name], server) if name in servers else server
     return servers
 
 
@@ -92,7 +105,9 @@ def _server(name: str, item: Any) -> RegistryServer | None:
     )
 
 
-def _merged(first: RegistryServer, second: RegistryServer) -> RegistryServer:
+def _merged(first: RegistryServer | None, second: RegistryServer | None) -> RegistryServer | None:
+    if first is None or second is None:
+        return None
     return replace(
         first,
         images=first.images + second.images,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from toolhive_client.models import RegistryServer
 from toolhive_client.reading.harmless_text import is_name, line, word, words
-from toolhive_client.reading.unreadable import Strange, log_unreadable, name_in
+from toolhive_client.reading.unreadable import Strange, Unreadable, log_unreadable, name_in
 from toolhive_client.reading.url_cleaning import clean_image, clean_url
 from toolhive_client.reading.versions import Version
 from toolhive_client.registry.page import Found, Page
@@ -80,13 +80,13 @@ def read_upstream_page(document: Any) -> Page:
     except ValidationError:
         raise Strange from None
     found: list[Found] = []
-    unreadable: list[str | None] = []
-    for item in told.servers or ():
+    unreadable: list[Unreadable] = []
+    for position, item in enumerate(told.servers or ()):
         server, meta = _parts(item)
         if version := _found(server, meta):
             found.append(version)
         else:
-            unreadable.append(name_in(server))
+            unreadable.append(Unreadable(position, name_in(server)))
     log_unreadable("registry", unreadable)
     metadata = told.metadata or _Metadata.model_validate({})
     return Page(tuple(found), len(unreadable), metadata.total, metadata.cursor or None)

@@ -7,9 +7,10 @@ def is_loopback(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
+        usable = parts.port != 0
     except ValueError:
         return False
-    if parts.scheme not in {"http", "https"}:
+    if not usable or parts.scheme not in {"http", "https"}:
         return False
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -5,10 +5,13 @@ import re
 from pydantic import BaseModel, ValidationError
 
 from toolhive_client.errors import RegistryUnavailable, ToolhiveUnavailable
+from toolhive_client.reading.json_document import document_in
+from toolhive_client.reading.unreadable import Strange
 from toolhive_client.transport.transport import Answer, is_server_error
 
 AUTH_REQUIRED, LEGACY_FORMAT = "registry_auth_required", "registry_legacy_format"
 
+_LOWEST_REFUSAL = 400
 _CREDENTIALS = "it wants credentials, and has to be reachable without"
 _ADVICE = {
     401: _CREDENTIALS,
@@ -23,14 +26,22 @@ _ADVICE_BY_CODE = {
 }
 
 
+_CODE_IN_TEXT = re.compile(rf"\b(?:{'|'.join(_ADVICE_BY_CODE)})\b".encode())
+
+
 class _Told(BaseModel):
     code: str
 
 
 def code_of(answer: Answer) -> str | None:
-    """The machine-readable reason; None where the body is plain text, or has none."""
+    """The machine-readable reason of a refusal, if it has one; plain text may have one of those that are known."""
+    if answer.status < _LOWEST_REFUSAL:
+        return None
     try:
-        code = _Told.model_validate_json(answer.body).code
+        code = _Told.model_validate(document_in(answer.body)).code
+    except Strange:
+        known = _CODE_IN_TEXT.search(answer.body)
+        return known[0].decode() if known else None
     except ValidationError:
         return None
     return code if re.fullmatch(r"[a-z][a-z0-9_]{0,63}", code) else None

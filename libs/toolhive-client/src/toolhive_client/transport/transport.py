@@ -83,6 +83,9 @@ class Transport:
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise self._failure(error) from None
+        except AttributeError as error:
+            # anyio asks a socket of uvloop for its peer (`getpeername`), which is None if that reset it by then.
+            raise self._failure(error) from None
 
     async def _answer(
         self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
@@ -114,7 +117,7 @@ class Transport:
         # Only the kind of error, as its text may repeat what was sent.
         what = f"({type(error).__name__}); {self._advice}."
         match error:
-            case httpx.ConnectError():
+            case httpx.ConnectError() | AttributeError():
                 return NotConnected(f"{self._peer} cannot be reached {what}")
             case httpx.TransportError():
                 return ConnectionLost(f"{self._peer} broke off {what}")

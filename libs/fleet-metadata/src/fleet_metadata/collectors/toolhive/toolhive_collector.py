@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SECONDS = 5.0
 # Fewer workloads than that fit into a value: nobody would see what the others lead to.
 _MOST_DETAILS = 50
+_DETAILS_SECONDS = 4.0
 _UNHEALTHY = {"unhealthy", "error", "unauthenticated", "auth_retrying"}
 
 _Details = Mapping[str, WorkloadDetails | ToolhiveError]
@@ -72,7 +73,7 @@ class ToolhiveCollector:
         workloads = sorted(listing.workloads, key=lambda workload: workload.name)
         remote = [workload.name for workload in workloads if workload.remote]
         version, details = await asyncio.gather(
-            _version(self._client), self._client.get_details_of(remote[:_MOST_DETAILS])
+            _version(self._client), self._client.get_details_of(remote[:_MOST_DETAILS], _DETAILS_SECONDS)
         )
         return Reading(_values(version, workloads, details), _warnings(version, listing, details))
 
