@@ -191,6 +191,7 @@ def test_what_a_connection_failed_of_is_told(cause: Exception, words: str) -> No
 
 async def test_the_token_is_in_no_text_and_no_log(caplog: pytest.LogCaptureFixture, dead_url: str) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "httpcore")
     async with (
         agent(told(json.dumps(TOKEN).encode(), 500)) as echoing,
         agent(told(b"", 302, location=f"http://127.0.0.1/{TOKEN}")) as moved,

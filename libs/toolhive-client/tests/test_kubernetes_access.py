@@ -174,6 +174,7 @@ async def test_no_secret_is_in_an_error_or_a_line_of_a_log(
     server.serve("mcpserverentries", mcp_server_entry(), {SECRET: SECRET})
     server.answer_instead("mcpservers", *([answer] * 3 if answer else []))
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "httpcore")
     with capture_logs() as logs:
         async with connected(server.url, account) as client:
             try:

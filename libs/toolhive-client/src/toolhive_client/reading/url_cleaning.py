@@ -6,6 +6,8 @@ from urllib.parse import unquote_plus
 
 MASK = "***"
 LONGEST_URL = 2048
+LONGEST_READ = 4 * LONGEST_URL
+"""What is masked may have been longer."""
 LONGEST_IMAGE = 512
 MOST_UNQUOTINGS = 3
 
@@ -46,7 +48,7 @@ def clean_url(url: str) -> str | None:
     All else stays as it is, byte for byte. None where it is no URL, as then nothing can be said of the secrets in
     it, and for one of more than `LONGEST_URL` characters.
     """
-    match = _URL.fullmatch(url.strip())
+    match = _URL.fullmatch(url.strip()) if len(url) <= LONGEST_READ else None
     if not match or not match[0].isprintable() or " " in match[0]:
         return None
     mark, parameters = match["query"][:1], match["query"][1:].split("&")
