@@ -9,13 +9,13 @@ from dependency_graph.application.ingest import Batch, Edge, ingest
 from dependency_graph.application.ports import Graph
 from dependency_graph.domain.dependency import Attributes, Dependency, DiscoverySource, Pair
 from dependency_graph.domain.errors import InvalidServiceId
-from dependency_graph.domain.mcp_server import McpServer
+from dependency_graph.domain.mcp_server import WORKLOAD, McpServer
 from dependency_graph.domain.server_url import ServerUrl
 from dependency_graph.domain.service import Service, ServiceType, check_service_id
 
 TOOLHIVE = DiscoverySource.TOOLHIVE
-WORKLOAD, HOST = "mcp:", "remote:"
-"""What the ids of services begin with that are there for the sake of workloads."""
+HOST = "remote:"
+"""What the ids of services begin with that are the hosts of remote workloads."""
 
 
 @dataclass(frozen=True, slots=True)

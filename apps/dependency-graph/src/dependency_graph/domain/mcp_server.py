@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+WORKLOAD = "mcp:"
+"""What the ids of services begin with that are workloads."""
+
 
 class WorkloadKey(NamedTuple):
     """What no two workloads share. `runtime` is docker or k8s, `namespace` empty where there are none."""
@@ -69,4 +72,4 @@ class McpServer:
     @property
     def service_id(self) -> str:
         """Its name among the services of the graph."""
-        return f"mcp:{self.key.full_name}"
+        return f"{WORKLOAD}{self.key.full_name}"
