@@ -104,6 +104,17 @@ async def test_those_whose_collection_failed_are_no_part_of_the_next_crowd(
     assert readers.shared() is None
 
 
+async def test_after_a_failure_nothing_is_left_of_a_crowd_of_long_ago(
+    readers: Crowd, collected: Collected, clock: Clock
+) -> None:
+    await read_together(readers, CROWD)
+    clock.now += 3600
+    collected.fails = True
+    with pytest.raises(RuntimeError):
+        await readers.read()
+    assert readers.shared() is None
+
+
 async def test_nothing_older_than_a_quarter_of_a_second_is_shared(
     readers: Crowd, collected: Collected, clock: Clock
 ) -> None:

@@ -48,9 +48,11 @@ class Crowd:
         return not self._run.is_under_way() and self._clock() - self._collected_at > SHARED_SECONDS
 
     async def _renew(self) -> Answer:
+        self._latest = None
         try:
             answer = await self._collect()
-            self._latest = answer if self._readers >= CROWD else None
+            if self._readers >= CROWD:
+                self._latest = answer
         finally:
             # Those who waited for one that failed are no part of the next crowd.
             self._readers, self._collected_at = 0, self._clock()
