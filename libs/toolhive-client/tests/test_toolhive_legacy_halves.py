@@ -1,4 +1,4 @@
-"""A name in several places of a registry in ToolHive's own format, not all of which can be read."""
+"""Registries in ToolHive's own format: names in several places, not all of which can be read, and many of them."""
 
 from typing import Any
 
@@ -8,6 +8,8 @@ from toolhive_answers import Json
 from toolhive_server import ToolhiveServer
 
 from toolhive_client import ToolhiveClient
+from toolhive_client.reading.unreadable import Strange
+from toolhive_client.registry.legacy_format import MOST_GROUPS, MOST_SERVERS, read_legacy_registry
 
 IMAGE, URL = "ghcr.io/example/notes:1.0", "https://notes.example.com/mcp"
 BAD: Json = {"tags": 7}
@@ -57,3 +59,18 @@ async def test_half_of_a_server_of_a_group_is_not_given_either(
     toolhive.registry = {"servers": {}, "groups": [{"name": "a", **maps({"image": IMAGE}, BAD)}]}
     registry = await client.get_registry()
     assert ([server.name for server in registry.servers], registry.unreadable) == (["other"], 1)
+
+
+@pytest.mark.parametrize("member", ["servers", "remote_servers"])
+def test_there_is_a_bound_to_how_many_servers_are_taken_in(member: str) -> None:
+    servers = {f"notes-{number}": {} for number in range(MOST_SERVERS)}
+    assert len(read_legacy_registry({member: servers}).found) == MOST_SERVERS
+    with pytest.raises(Strange):
+        read_legacy_registry({member: servers | {"one-more": {}}})
+
+
+def test_there_is_a_bound_to_how_many_groups_are_taken_in() -> None:
+    groups = [{"servers": {f"notes-{number}": {}}} for number in range(MOST_GROUPS + 1)]
+    assert len(read_legacy_registry({"groups": groups[1:]}).found) == MOST_GROUPS
+    with pytest.raises(Strange):
+        read_legacy_registry({"groups": groups})
