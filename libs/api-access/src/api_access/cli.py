@@ -10,10 +10,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 from sqlalchemy import NullPool
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from api_access.api_key import ApiKey, Scope
-from api_access.database_url import asyncpg_url
+from api_access.engines import create_engine
 from api_access.errors import StoreUnavailable, UnknownKey
 from api_access.key_listing import as_json, as_table
 from api_access.key_store import KeyStore
@@ -153,7 +152,7 @@ def _with_limit_options(create: Callable[..., None], limit_options: Mapping[str,
 
 
 async def _with_store(url: str, work: Callable[[KeyStore], Coroutine[Any, Any, _T]]) -> _T:
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+    engine = create_engine(url, poolclass=NullPool)
     return await work(KeyStore(engine))
 
 

@@ -4,6 +4,14 @@ from sqlalchemy.exc import ArgumentError
 _PARAMETERS = {"ssl", "host", "port", "target_session_attrs", "prepared_statement_cache_size"}
 
 
+def database_url(url: str | URL) -> URL:
+    """`url` for SQLAlchemy: a SQLite file's on aiosqlite, or as `asyncpg_url`."""
+    text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    if not text.startswith("sqlite"):
+        return asyncpg_url(text)
+    return make_url(text).set(drivername="sqlite+aiosqlite")
+
+
 def asyncpg_url(url: str) -> URL:
     """`url` for SQLAlchemy on asyncpg, whichever driver it names, as in `postgresql+psycopg://` or `postgres://`.
 

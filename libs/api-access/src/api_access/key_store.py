@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asyncpg.exceptions import InterfaceError, PostgresError
-from sqlalchemy import RowMapping, func, insert, or_, select, update
+from sqlalchemy import RowMapping, case, insert, or_, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -13,20 +13,23 @@ from api_access.api_key import ApiKey, Scope
 from api_access.errors import NotMigrated, StoreUnavailable, UnknownKey
 from api_access.keys import hash_secret, new_token, parse
 from api_access.rate_limits import RateLimit
-from api_access.tables import api_keys
+from api_access.tables import api_keys, metadata
 
 _TIMEOUT_SECONDS = 3
 _UNDEFINED_TABLE = "42P01"
 
 
 class KeyStore:
-    """The API keys in PostgreSQL. Every method may raise `StoreUnavailable`.
+    """The API keys in PostgreSQL, or in SQLite on an engine of `create_engine`.
 
-    A database that hangs is given up after three seconds, and two more to close the connection.
+    Every method may raise `StoreUnavailable`. A database that hangs is given up after three seconds, and two
+    more to close the connection.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        # SQLite has no schemas, and PostgreSQL is not to be asked for another.
+        names = {metadata.schema: None} if engine.dialect.name == "sqlite" else {}
+        self._engine = engine.execution_options(schema_translate_map=names) if names else engine
 
     async def create(
         self,
@@ -47,6 +50,7 @@ class KeyStore:
             "scopes": sorted(set(scopes)),
             "limits": stored_limits,
             "expires_at": expires_at,
+            "created_at": datetime.now(UTC),
         }
         token, secret = await _new_secret()
         async with self._transaction() as connection:
@@ -67,8 +71,9 @@ class KeyStore:
 
     async def revoke(self, key_id: str) -> None:
         """End a key now; again does no harm. Raises `UnknownKey`."""
-        # LEAST ignores nulls, keeps the time of an earlier revocation, and cuts a grace short.
-        ended = func.least(api_keys.c.revoked_at, func.now())
+        # Keeps the time of an earlier revocation, and cuts a grace short.
+        revoked, now = api_keys.c.revoked_at, datetime.now(UTC)
+        ended = case((revoked < now, revoked), else_=now)
         async with self._transaction() as connection:
             change = update(api_keys).where(api_keys.c.key_id == key_id).values(revoked_at=ended)
             if (await connection.execute(change)).rowcount == 0:
@@ -80,29 +85,29 @@ class KeyStore:
         Raises `UnknownKey` where the old one is unknown, revoked, rotated or expired.
         """
         token, secret = await _new_secret()
-        expires = api_keys.c.expires_at
+        expires, now = api_keys.c.expires_at, datetime.now(UTC)
         change = (
             update(api_keys)
             .where(api_keys.c.key_id == key_id, api_keys.c.revoked_at.is_(None))
-            .where(or_(expires.is_(None), expires > func.now()))
-            .values(revoked_at=func.now() + max(grace, timedelta(0)))
+            .where(or_(expires.is_(None), expires > now))
+            .values(revoked_at=now + max(grace, timedelta(0)))
             .returning(api_keys.c.name, api_keys.c.scopes, api_keys.c.limits, expires)
         )
         async with self._transaction() as connection:
             settings = (await connection.execute(change)).mappings().one_or_none()
             if settings is None:
                 raise UnknownKey(key_id)
-            return token, await _insert(connection, secret | dict(settings))
+            return token, await _insert(connection, secret | dict(settings) | {"created_at": now})
 
     async def record_use(self, key_ids: Collection[str]) -> None:
         """Note that these keys are in use now, unless that was noted within the last minute."""
-        last_used = api_keys.c.last_used_at
+        last_used, now = api_keys.c.last_used_at, datetime.now(UTC)
         async with self._transaction() as connection:
             await connection.execute(
                 update(api_keys)
                 .where(api_keys.c.key_id.in_(key_ids))
-                .where(or_(last_used.is_(None), last_used < func.now() - timedelta(minutes=1)))
-                .values(last_used_at=func.now())
+                .where(or_(last_used.is_(None), last_used < now - timedelta(minutes=1)))
+                .values(last_used_at=now)
             )
 
     @asynccontextmanager
@@ -142,10 +147,14 @@ def _from_row(row: RowMapping) -> ApiKey:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _UNDEFINED_TABLE:
+    if isinstance(error, DBAPIError) and _is_undefined_table(error.orig):
         return NotMigrated("the database has no table of API keys yet: run `migrate` first")
     # Not the driver's own text, which repeats the parameters, a hash among them.
     return StoreUnavailable(f"the database of API keys does not answer as it should: {_name(error)}")
+
+
+def _is_undefined_table(error: BaseException | None) -> bool:
+    return getattr(error, "sqlstate", None) == _UNDEFINED_TABLE or str(error).startswith("no such table")
 
 
 def _name(error: Exception) -> str:

@@ -8,14 +8,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateSchema
 
-from api_access.database_url import asyncpg_url
+from api_access.engines import create_engine
 
 
 class Migrations:
     """The Alembic migrations of one schema, with their version table in that schema.
+
+    In a file of SQLite, which has no schemas, that is the table `<schema>_alembic_version`.
 
     `script_location` holds `env.py` and `versions/`, and travels inside a package. `lock` is the number of the
     PostgreSQL advisory lock under which they run, one for each schema, so that any number of replicas may
@@ -49,22 +51,35 @@ class Migrations:
         return {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
 
     def _current(self, connection: Connection) -> str | None:
-        options = {"version_table_schema": self._schema}
+        options = self._version_table(connection)
         return MigrationContext.configure(connection, opts=options).get_current_revision()
 
     async def _run(self, url: str, action: Callable[[Config, str], None], revision: str) -> None:
-        engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+        engine = create_engine(url, poolclass=NullPool)
+        # The writer's lock of SQLite is taken here; PostgreSQL has one of its own for this.
         async with engine.begin() as connection:
-            await connection.execute(select(func.pg_advisory_xact_lock(self._lock)))
-            # CREATE SCHEMA IF NOT EXISTS wants the right to create even where the schema is there already.
-            if await connection.scalar(select(func.to_regnamespace(self._schema))) is None:
-                await connection.execute(CreateSchema(self._schema))
+            if connection.dialect.name == "postgresql":
+                await self._prepare(connection)
+            else:
+                await connection.execution_options(schema_translate_map={self._schema: None})
             await connection.run_sync(lambda sync: action(self._config(sync), revision))
 
+    async def _prepare(self, connection: AsyncConnection) -> None:
+        await connection.execute(select(func.pg_advisory_xact_lock(self._lock)))
+        # CREATE SCHEMA IF NOT EXISTS wants the right to create even where the schema is there already.
+        if await connection.scalar(select(func.to_regnamespace(self._schema))) is None:
+            await connection.execute(CreateSchema(self._schema))
+
     def _config(self, connection: Connection | None) -> Config:
-        config = Config(attributes={"connection": connection, "schema": self._schema})
+        table = self._version_table(connection) if connection else {}
+        config = Config(attributes={"connection": connection, "version_table": table})
         config.set_main_option("script_location", str(self._script_location).replace("%", "%%"))
         return config
+
+    def _version_table(self, connection: Connection) -> dict[str, str]:
+        if connection.dialect.name == "postgresql":
+            return {"version_table_schema": self._schema}
+        return {"version_table": f"{self._schema}_alembic_version"}
 
 
 ACCESS_MIGRATIONS = Migrations(Path(__file__).parent / "migrations", schema="access", lock=0x666C_6565_7401)

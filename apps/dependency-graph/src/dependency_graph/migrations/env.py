@@ -1,9 +1,7 @@
 # Identical in every package whose migrations run through `api_access.migrating.Migrations`.
 from alembic import context
 
-context.configure(
-    connection=context.config.attributes["connection"],
-    version_table_schema=context.config.attributes["schema"],
-)
+attributes = context.config.attributes
+context.configure(connection=attributes["connection"], **attributes["version_table"])
 with context.begin_transaction():
     context.run_migrations()
