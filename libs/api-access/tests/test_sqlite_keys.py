@@ -1,6 +1,7 @@
 """What api keys do in PostgreSQL, they do in a file of SQLite."""
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import closing
@@ -143,3 +144,28 @@ async def test_a_moment_without_a_zone_is_refused(store: KeyStore, engine: Async
     async with engine.connect() as connection:
         with pytest.raises(StatementError, match="a moment has a zone"):
             await connection.execute(query)
+
+
+NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 200)"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_task_that_is_cancelled_leaves_no_lock(engine: AsyncEngine, seed: int) -> None:
+    dice = random.Random(seed)
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE numbers (n)"))
+        await connection.execute(text(f"INSERT INTO numbers {NUMBERS} SELECT n FROM numbers"))
+
+    async def write() -> None:
+        async with engine.begin() as connection:
+            (await connection.execute(text("UPDATE numbers SET n = n + 1 RETURNING n"))).all()
+
+    for _ in range(150):
+        task = asyncio.create_task(write())
+        for _ in range(dice.randint(0, 40)):
+            await asyncio.sleep(0)
+        await asyncio.sleep(dice.random() * 0.004)
+        task.cancel()
+        await asyncio.wait({task})
+        # Who finds the lock left waits ten seconds for it, and fails.
+        await write()

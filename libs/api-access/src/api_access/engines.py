@@ -22,6 +22,7 @@ def create_engine(url: str, **options: Any) -> AsyncEngine:
         return engine
     event.listen(engine.sync_engine, "connect", _set_up)
     event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "invalidate", _roll_back)
     return engine
 
 
@@ -42,3 +43,9 @@ def _set_up(connection: Any, _record: object) -> None:
 def _begin(connection: Connection) -> None:
     reads = connection.get_execution_options().get("sqlite_read", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _roll_back(connection: Any, _record: object, _error: object) -> None:
+    # A task that was cancelled may leave a statement open, which keeps a closed connection's transaction, and its lock.
+    if connection is not None:
+        connection.rollback()

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, NullPool, func, select
+from sqlalchemy import Connection, NullPool, column, func, inspect, select, table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateSchema
 
@@ -51,8 +50,12 @@ class Migrations:
         return {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
 
     def _current(self, connection: Connection) -> str | None:
+        # Alembic's own way to ask writes two lines to the log, each time that somebody asks whether we are ready.
         options = self._version_table(connection)
-        return MigrationContext.configure(connection, opts=options).get_current_revision()
+        name, schema = options.get("version_table", "alembic_version"), options.get("version_table_schema")
+        if not inspect(connection).has_table(name, schema):
+            return None
+        return connection.scalar(select(table(name, column("version_num"), schema=schema).c.version_num))
 
     async def _run(self, url: str, action: Callable[[Config, str], None], revision: str) -> None:
         engine = create_engine(url, poolclass=NullPool)
@@ -71,8 +74,8 @@ class Migrations:
             await connection.execute(CreateSchema(self._schema))
 
     def _config(self, connection: Connection | None) -> Config:
-        table = self._version_table(connection) if connection else {}
-        config = Config(attributes={"connection": connection, "version_table": table})
+        versions = self._version_table(connection) if connection else {}
+        config = Config(attributes={"connection": connection, "version_table": versions})
         config.set_main_option("script_location", str(self._script_location).replace("%", "%%"))
         return config
 
