@@ -1,0 +1,3 @@
+from ci_client.cli import main
+
+main()
