@@ -1,0 +1,3 @@
+from ci_server.cli import main
+
+main()
