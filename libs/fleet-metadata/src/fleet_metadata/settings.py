@@ -32,7 +32,7 @@ class Settings(BaseSettings):
         default=5,
         ge=1,
         le=3600,
-        description="least time between two looks at GitHub, GitLab, Coder or ToolHive",
+        description="least time between two looks at GitHub, GitLab, Coder, ToolHive or CI",
     )
     fleet_metadata_token: Annotated[Token, AfterValidator(_not_blank)] | None = Field(
         default=None, description="bearer token that clients must send; without it none is needed"
@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     toolhive_url: HttpUrl | None = Field(
         default=None, description="ToolHive's API server; without it one is looked for on this machine"
     )
+    ci_server_url: HttpUrl | None = Field(
+        default=None, description="CI server, asked for the newest job of the branch"
+    )
+    ci_api_key: Token | None = Field(default=None, description="API key for the CI server")
     coder_workspace_id: str | None = Field(default=None, description="set by Coder")
     coder_workspace_name: str | None = Field(default=None, description="set by Coder")
     coder_workspace_owner: str | None = Field(
