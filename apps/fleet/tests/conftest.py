@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-WITHIN_SECONDS = 45
+WITHIN_SECONDS = 120
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -15,5 +15,5 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Wait until a condition holds, at most 45 s: a start takes several on a busy machine."""
+    """Wait until a condition holds, at most two minutes: a start takes several on a busy machine."""
     return wait_until

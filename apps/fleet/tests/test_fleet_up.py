@@ -1,19 +1,23 @@
 """The whole of `fleet up`, run as users do."""
 
+import io
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
+from ci_wheelhouse import installs_from, made_wheel
 
 from embedded_services import local_database
 
@@ -23,7 +27,7 @@ BRANCH = "what-fleet-up-was-started-in"
 OWN_TOKEN = "a-token-of-the-environment"
 # What the machine's own environment has is not to be tested.
 NOTHING_GIVEN = {"DATABASE_URL": "", "REDIS_URL": "", "METADATA_FOLDER": "", "FLEET_METADATA_TOKEN": ""}
-STOPPED_WITHIN_SECONDS = 15
+STOPPED_WITHIN_SECONDS = 30
 
 
 class RunningFleet:
@@ -43,7 +47,7 @@ class RunningFleet:
         self._output = output
         self._seen: set[psutil.Process] = set()
         command = [sys.executable, "-m", "fleet", "up", "--data-dir", str(data_dir)]
-        any_ports = ["--graph-port", "0", "--metadata-port", "0"]
+        any_ports = ["--graph-port", "0", "--metadata-port", "0", "--ci-port", "0"]
         with output.open("wb") as file:
             self._process = subprocess.Popen(
                 [*command, *any_ports, *options],
@@ -140,7 +144,7 @@ def client_of(data_dir: Path, service: str = "graph") -> httpx.Client:
     """A client that knows no more than the data folder tells."""
     key = (data_dir / "api-key").read_text().strip()
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.Client(base_url=urls_in(data_dir)[service], headers=headers, trust_env=False)
+    return httpx.Client(base_url=urls_in(data_dir)[service], headers=headers, trust_env=False, timeout=60)
 
 
 def test_the_sample_is_shown_as_a_tree_of_what_the_checkout_depends_on(sample: RunningFleet) -> None:
@@ -161,19 +165,24 @@ def test_the_screen_shows_urls_health_and_the_key(sample: RunningFleet) -> None:
     for url in urls_in(sample.data_dir).values():
         assert f"Swagger UI: {url}/docs (" in sample.output
     assert f"API key:    {key} " in sample.output
-    for name in ("graph", "metadata", "PostgreSQL", "Valkey"):
+    for name in ("graph", "ci", "metadata", "PostgreSQL", "Valkey"):
         assert any(line.split()[0::2] == [name, "ready"] for line in sample.output.splitlines())
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_requests_to_paste_work_as_they_stand(sample: RunningFleet) -> None:
     requests = [line for line in sample.output.splitlines() if line.startswith("curl ")]
-    graph, metadata = (json.loads(subprocess.check_output(["/bin/bash", "-c", line])) for line in requests)
+    graph, jobs, metadata = (
+        json.loads(subprocess.check_output(["/bin/bash", "-c", line])) for line in requests
+    )
     assert "checkoutservice" in {service["service_id"] for service in graph["services"]}
+    assert jobs == []
     assert metadata["data"]["git_branch"]["value"] == BRANCH
 
 
-@pytest.mark.parametrize(("service", "path"), [("graph", "/api/v1/services"), ("metadata", "/metadata")])
+@pytest.mark.parametrize(
+    ("service", "path"), [("graph", "/api/v1/services"), ("ci", "/jobs"), ("metadata", "/metadata")]
+)
 def test_every_service_answers_to_the_one_key_and_to_no_other(
     sample: RunningFleet, service: str, path: str
 ) -> None:
@@ -229,7 +238,9 @@ def test_after_kill_9_nothing_runs_and_after_ctrl_c_twice_neither_and_what_was_a
     key = (killed.data_dir / "api-key").read_text()
     living = list(filter(is_alive, killed.look()))
     assert {"postgres", "valkey-server"} < {process.name() for process in living}
-    assert {"dependency_graph", "fleet_metadata"} < {word for process in living for word in process.cmdline()}
+    assert {"dependency_graph", "ci_server", "fleet_metadata"} < {
+        word for process in living for word in process.cmdline()
+    }
     killed.send(signal.SIGKILL)
     assert killed.exit_code() == -signal.SIGKILL
     eventually(killed.is_gone)
@@ -243,7 +254,52 @@ def test_after_kill_9_nothing_runs_and_after_ctrl_c_twice_neither_and_what_was_a
     assert again.exit_code() == 0
     assert again.is_gone()
     left = {path.name for path in again.data_dir.iterdir()}
-    assert left == {".gitignore", "api-key", "lock", "logs", "logs.previous", "postgres", "valkey"}
+    assert left == {".gitignore", "api-key", "ci", "lock", "logs", "logs.previous", "postgres", "valkey"}
+
+
+def test_a_job_runs_and_the_metadata_tells_of_it_and_no_process_of_one_outlives_fleet(
+    start_fleet: StartFleet, eventually: Eventually, tmp_path: Path
+) -> None:
+    (wheels := tmp_path / "wheels").mkdir()
+    made_wheel(wheels, "pytest", "9.0", {"pytest.py": ""})
+    subprocess.run(["git", "init", "--quiet", "--initial-branch", BRANCH, tmp_path], check=True)
+    fleet = start_fleet(environment=installs_from(wheels))
+    fleet.wait_until_up()
+    # Nothing else on the machine sleeps just as long.
+    nap = f"sleep 1{secrets.randbelow(10**9):09}"
+    with client_of(fleet.data_dir, "ci") as ci, client_of(fleet.data_dir, "metadata") as metadata:
+        job_id = submitted(ci, "echo $((6 * 7))")
+        eventually(lambda: ci.get(f"/jobs/{job_id}").json()["status"] == "completed")
+        assert ci.get(f"/jobs/{job_id}/logs").text.endswith("42\n")
+        eventually(lambda: metadata.get("/metadata/ci_job_id").json().get("value") == job_id)
+        assert metadata.get("/metadata/ci_job_success").json()["value"] is True
+        submitted(ci, nap)
+        eventually(lambda: bool(processes_of(nap)))
+    fleet.send(signal.SIGKILL)
+    assert fleet.exit_code() == -signal.SIGKILL
+    eventually(lambda: not processes_of(nap))
+
+
+def submitted(ci: httpx.Client, command: str) -> str:
+    project = io.BytesIO()
+    with zipfile.ZipFile(project, "w") as archive:
+        archive.writestr("requirements.txt", "")
+    answer = ci.post(
+        "/submit-async",
+        files={"file": ("project.zip", project.getvalue())},
+        data={"command": command, "branch": BRANCH},
+    )
+    return answer.raise_for_status().json()["job_id"]
+
+
+def processes_of(command: str) -> list[psutil.Process]:
+    found = psutil.process_iter(["cmdline", "status"])
+    return [
+        process
+        for process in found
+        if command in " ".join(process.info["cmdline"] or ())
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
 
 
 def test_a_graph_service_that_dies_takes_everything_down_and_is_named(start_fleet: StartFleet) -> None:

@@ -71,7 +71,7 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Start]:
 def status_of(name: str, data_dir: Path, key: str) -> int:
     url = json.loads((data_dir / "endpoints.json").read_text())[name]
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.get(f"{url}/guarded", headers=headers, trust_env=False).status_code
+    return httpx.get(f"{url}/guarded", headers=headers, trust_env=False, timeout=60).status_code
 
 
 def test_stores_that_the_environment_gives_are_used_and_no_others_started(

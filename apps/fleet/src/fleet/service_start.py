@@ -32,10 +32,18 @@ class ServiceStart:
             client.use(api_key)
             if variable := client.service.key_variable:
                 # In place of a token that the user's environment has: the key on the screen works everywhere.
-                self.launcher.serve(client.endpoint, {variable: api_key})
+                self.launcher.serve(client.endpoint, {**self._others(api_key), variable: api_key})
         for client in self.clients:
             self.launcher.wait_until_ready(client)
         return api_key
+
+    def _others(self, api_key: str) -> dict[str, str]:
+        """Where the other services are, and the key for them."""
+        told = dict[str, str]()
+        for client in self.clients:
+            if variables := client.service.client_variables:
+                told |= zip(variables, (client.endpoint.url, api_key), strict=True)
+        return told
 
     def _good_api_key(self) -> str:
         """The key of an earlier start if it is still good, else a new one, made while services start."""

@@ -24,6 +24,9 @@ class Service:
     A service without it looks keys up in its database, which its command migrate brings up to date.
     """
 
+    client_variables: tuple[str, str] | None = None
+    """The environment variables that tell others where it is and with which key to ask it."""
+
     @property
     def port_option(self) -> str:
         return f"--{self.name}-port"
@@ -54,5 +57,16 @@ METADATA = Service(
     key_variable="FLEET_METADATA_TOKEN",
 )
 
-SERVICES = {service.name: service for service in (GRAPH, METADATA)}
+CI = Service(
+    name="ci",
+    title="CI",
+    module="ci_server",
+    port=8002,
+    ready_path="/readyz",
+    docs_path="/docs",
+    guarded_path="/jobs",
+    client_variables=("CI_SERVER_URL", "CI_API_KEY"),
+)
+
+SERVICES = {service.name: service for service in (GRAPH, CI, METADATA)}
 """What there is to start, by name and in the order of starting."""

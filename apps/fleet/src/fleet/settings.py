@@ -18,11 +18,17 @@ class Settings(BaseSettings):
     api_workers: int = Field(default=1, ge=1, description="processes of the graph service")
     rate_limit_query: str = Field(default="6000/min", description="reads of each API key")
     rate_limit_ingestion: str = Field(default="600/min", description="writes of each API key")
+    ci_database_url: str | None = Field(
+        default=None, description="PostgreSQL for the jobs of the CI service; without it that of the others"
+    )
+    ci_data_dir: Path | None = Field(
+        default=None, description="folder of the CI service; without it `ci` in the folder of --data-dir"
+    )
     metadata_folder: Path = Field(
         default_factory=Path.cwd, description="folder of the workspace that the metadata service tells of"
     )
 
-    @field_validator("database_url")
+    @field_validator("database_url", "ci_database_url")
     @classmethod
     def _is_postgresql(cls, url: str | None) -> str | None:
         # Imported when there is something to check: it takes a while.

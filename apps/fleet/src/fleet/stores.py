@@ -21,7 +21,12 @@ class Stores(NamedTuple):
 
     def environment(self) -> dict[str, str]:
         """How services are told of them."""
-        return {"DATABASE_URL": self.database.url, "REDIS_URL": self.cache.url}
+        # One key works everywhere: the CI service looks keys up where the graph service keeps them.
+        return {
+            "DATABASE_URL": self.database.url,
+            "REDIS_URL": self.cache.url,
+            "ACCESS_DATABASE_URL": self.database.url,
+        }
 
 
 def start_stores(settings: Settings, folder: Path, supervisor: Supervisor, running: ExitStack) -> Stores:

@@ -59,7 +59,13 @@ def start(
         stores = start_stores(settings, data_dir.path, supervisor, running)
     # On the stack after the stores, so stopped before them.
     running.callback(supervisor.stop)
-    launcher = Launcher(supervisor, settings.environment() | stores.environment())
+    # No process stays behind, that of a job neither.
+    own = {
+        "CI_DATABASE_URL": stores.database.url,
+        "CI_DATA_DIR": str(data_dir.path.absolute() / "ci"),
+        "CI_JOBS_END_WITH_SERVER": "true",
+    }
+    launcher = Launcher(supervisor, own | settings.environment() | stores.environment())
     with screen.step("Bringing the database up to date"):
         for service in plan.migrated():
             launcher.migrate(service)
