@@ -46,6 +46,26 @@ def test_a_terminal_shows_the_state_below_the_log(server: SmallCiServer, project
         assert terminal.code() == 0
 
 
+def test_a_job_that_prints_nothing_is_shown_to_run(server: SmallCiServer, project: Path) -> None:
+    server.on_submit = lambda job: server.change(job, position=1)
+    with Terminal("submit", "test", folder=project) as terminal:
+        terminal.wait_for("queued, place 1")
+        [job] = server.jobs.values()
+        server.change(job, status="running", position=None)
+        terminal.wait_for("running, ")
+        server.print_and_end(job)
+        assert terminal.code() == 0
+
+
+def test_waiting_for_a_job_that_prints_nothing_shows_it_to_run(server: SmallCiServer, tmp_path: Path) -> None:
+    job = server.add(status="running")
+    with Terminal("wait", job.job_id, folder=tmp_path) as terminal:
+        terminal.wait_for("connected")
+        terminal.wait_for("running, ")
+        server.print_and_end(job)
+        assert terminal.code() == 0
+
+
 def test_no_colour_is_used_where_none_is_wanted(server: SmallCiServer, project: Path) -> None:
     server.on_submit = lambda job: server.print_and_end(job, success=False)
     with Terminal("submit", "test", folder=project, env={"NO_COLOR": "1"}) as terminal:

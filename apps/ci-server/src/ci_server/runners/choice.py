@@ -29,8 +29,9 @@ async def chosen_runner(
 ) -> Runner:
     """The runner that CI_RUNNER names; `auto` is a container engine if one answers, or else processes.
 
-    Kubernetes is not asked anything yet. The engine is that at DOCKER_HOST, or, where that is not set, at a usual socket of Docker or Podman.
-    `variables` is the server's environment (os.environ if None). Logs which it is and why. Raises NoRunner.
+    The engine is that at DOCKER_HOST, or, where that is not set, at a usual socket of Docker or Podman; Kubernetes
+    is not asked for anything yet. `variables` is the server's environment (os.environ if None). Logs which it is
+    and why. Raises NoRunner.
     """
     own = os.environ if variables is None else variables
     if settings.ci_runner == "kubernetes":

@@ -1,6 +1,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Literal, NoReturn
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from ci_client.client import CiClient
 from ci_client.commands.events import BackgroundEvents, Interrupts
 from ci_client.commands.outcome import exit_code, job_of, told
+from ci_client.commands.run_watch import RunWatch
 from ci_client.commands.screen import Screen
 from ci_client.errors import CiError, Refused
 from ci_client.event_stream import LAST, Event, EventStream, OnPause
@@ -28,13 +30,16 @@ class Following:
         self._with_log = with_log
         self._running_since: float | None = None
         self._state = "submitting"
+        self._watch = RunWatch(client.job)
 
     def follow(
         self, opened: Callable[[OnPause], EventStream], on_first: Callable[[], object] = lambda: None
     ) -> Job:
         """How the job ended. `on_first` is called once, when the server has the job. Raises CiError, typer.Exit."""
-        with BackgroundEvents(opened) as events, Interrupts() as interrupts:
-            first = True
+        with BackgroundEvents(opened) as events, Interrupts() as interrupts, closing(self._watch):
+            first = events.stream.job_id is None
+            if not first:
+                self._begin("connected", events.stream.job_id)
             while True:
                 if interrupts.pending:
                     self._interrupted(events.stream.job_id)
@@ -46,6 +51,8 @@ class Following:
                 if isinstance(event, dict) and event["type"] == LAST:
                     return self._ended(events.stream.job_id or "", event)
                 self._note(event)
+                if self._watch.runs:
+                    self._runs()
                 if not first:
                     self._show_state()
 
@@ -58,12 +65,17 @@ class Following:
             case {"type": "queued", "position": place}:
                 self._state = f"queued, place {place}"
             case {"type": "job_id", "job_id": job_id}:
-                self._state = "submitted"
+                self._begin("submitted", str(job_id))
                 self._screen.say(f"Job {job_id}", "dim")
             case (CiError() as error, float(seconds)):
                 self._screen.say(f"{error} Connecting again in {seconds:.1f} s.", "yellow")
             case _:
                 pass
+
+    def _begin(self, state: str, job_id: str | None) -> None:
+        self._state = state
+        if job_id and self._screen.has_state:
+            self._watch.start(job_id)
 
     def _runs(self) -> None:
         self._running_since = self._running_since or time.monotonic()

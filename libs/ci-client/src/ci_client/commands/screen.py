@@ -18,7 +18,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
-        self._has_state = sys.stderr.isatty() and not self.console.is_dumb_terminal
+        self.has_state = sys.stderr.isatty() and not self.console.is_dumb_terminal
         self._log_is_here = sys.stdout.isatty()
         self._in_line = False
         self._state = ""
@@ -43,7 +43,7 @@ class Screen:
 
     def show(self, state: str) -> None:
         """Have `state` be the last line of the terminal, unless the log is within a line there."""
-        if not self._has_state or self._in_line or state == self._state:
+        if not self.has_state or self._in_line or state == self._state:
             return
         self._state = state
         self.console.file.write(_CLEARED + state[: self.console.width - 1])
@@ -64,8 +64,6 @@ class Screen:
     def progress(self, what: str, total: int) -> Generator[Callable[[int], None]]:
         """A bar on a terminal; the function that it gives is told how many bytes more are done."""
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(
-            *columns, console=self.console, transient=True, disable=not self._has_state
-        ) as progress:
+        with Progress(*columns, console=self.console, transient=True, disable=not self.has_state) as progress:
             task = progress.add_task(what, total=total)
             yield lambda size: progress.advance(task, size)
