@@ -1,5 +1,6 @@
 """As much of Docker's API as following a container needs, on a unix socket."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class DockerPeer:
         app.router.add_get("/v1.45/info", self._info)
         app.router.add_get(f"/v1.45/containers/{NAME}/json", self._show)
         app.router.add_get(f"/v1.45/containers/{NAME}/logs", self._log)
+        app.router.add_get(f"/v1.45/containers/{NAME}/archive", self._hang)
         return app
 
     async def _version(self, request: web.Request) -> web.Response:
@@ -41,6 +43,12 @@ class DockerPeer:
         ended = running | {"Status": "exited", "Pid": 0}
         state = (ended if self.follows > len(self.hang_ups) else running) | self.state
         return web.json_response({"Id": NAME, "State": state, "LogPath": ""})
+
+    async def _hang(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await asyncio.Event().wait()
+        return response
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
         self.follows += 1
@@ -60,7 +68,7 @@ class DockerPeer:
 @asynccontextmanager
 async def docker_peer(socket: Path, peer: DockerPeer) -> AsyncGenerator[str]:
     """Serve it; its address for DOCKER_HOST."""
-    runner = web.AppRunner(peer.app())
+    runner = web.AppRunner(peer.app(), handler_cancellation=True)
     await runner.setup()
     await web.UnixSite(runner, str(socket)).start()
     yield f"unix://{socket}"

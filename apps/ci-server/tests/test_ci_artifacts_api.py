@@ -47,6 +47,12 @@ async def test_no_browser_runs_an_artifact_as_a_page_of_the_server(
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_an_artifact_is_documented_to_be_of_any_media_type(client: httpx.AsyncClient) -> None:
+    routes = (await client.get("/openapi.json")).json()["paths"]
+    answers = routes["/jobs/{job_id}/artifacts/{path}"]["get"]["responses"]
+    assert [list(answers[status]["content"]) for status in ("200", "206")] == [["*/*"], ["*/*"]]
+
+
 async def test_a_name_is_quoted_for_the_header(
     client: httpx.AsyncClient, store: JobStore, files: JobFiles
 ) -> None:

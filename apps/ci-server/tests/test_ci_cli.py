@@ -152,9 +152,11 @@ def test_wrong_settings_stop_the_start_with_one_line_each_that_names_them(tmp_pa
     wrong = {
         "CI_PORT": "99999",
         "CI_DATABASE_URL": "mysql://root:hunter2@127.0.0.1/ci",
+        "REDIS_URL": "http://:hunter2@127.0.0.1",
         "RATE_LIMIT_SUBMIT": "lots",
         "CI_RUNNER": "magic",
         "CI_MAX_UPLOAD_MB": "0",
+        "CI_UPLOAD_SCAN_COMMAND": "clamscan 'not closed",
         "LOG_LEVEL": "loud",
     }
     result = run("serve", folder=tmp_path, **wrong)
@@ -181,6 +183,17 @@ def test_a_runner_that_is_not_to_be_had_stops_the_start_with_what_to_do(tmp_path
     assert result.returncode != 0
     assert "DOCKER_HOST" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "controller"])
+def test_a_data_folder_that_cannot_be_used_stops_the_start_and_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / "file" / "data")
+    result = run_alone(command, folder=tmp_path, CI_DATA_DIR=folder, CI_RUNNER="process", CI_PORT="0")
+    assert result.returncode != 0
+    [told] = [line for line in result.stderr.splitlines() if folder in line]
+    assert "with CI_DATA_DIR." in told
+    assert "DataDirUnusable" not in result.stderr
 
 
 def test_the_webhook_secret_is_the_one_given_or_one_that_is_kept(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import tarfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from ci_docker_peer import NAME, DockerPeer, docker_peer
 
 from ci_server.domain.course import Exit
 from ci_server.runners.choice import NoRunner, chosen_runner
+from ci_server.runners.container import engine as engine_module
 from ci_server.runners.container.archives import copy_artifacts, project_archive
 from ci_server.runners.container.configuration import of_run
 from ci_server.runners.container.container_runner import ContainerRunner
@@ -80,6 +82,19 @@ async def test_a_container_that_was_only_created_is_not_there(
     async with docker_peer(tmp_path / "socket", peer) as url:
         runner = _installation(tmp_path).runner(url)
         assert await runner.is_there(_run(tmp_path)) is there
+        await runner.close()
+
+
+async def test_an_engine_that_falls_silent_in_an_archive_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "ANSWER_SECONDS", 0.1)
+    async with docker_peer(tmp_path / "socket", DockerPeer()) as url:
+        runner = _installation(tmp_path).runner(url)
+        assert await runner.is_there(_run(tmp_path))
+        with pytest.raises(RunnerAway, match="does not answer"):
+            async with asyncio.timeout(60):
+                await collected(runner, _run(tmp_path), ["*"], tmp_path / "into")
         await runner.close()
 
 

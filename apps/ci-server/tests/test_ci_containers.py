@@ -319,7 +319,7 @@ async def test_dependencies_that_cannot_be_installed_say_so_and_leave_nothing(
     run = installation.run(files={"requirements.txt": b"no-such-thing-anywhere==1\n"})
     with pytest.raises(CannotRun, match="could not be installed"):
         await prepared(runner, run)
-    assert await runner.names() == []
+    assert await runner._engine.names(f"dev.fleet.ci={installation.prefix}") == []
     with pytest.raises(CannotRun, match="not prepared"):
         await runner.start(run)
     await prepared(runner, installation.run(files={"requirements.txt": b"iniconfig\n"}))
@@ -332,13 +332,47 @@ async def test_a_preparation_that_is_cancelled_leaves_nothing_and_may_begin_anew
 ) -> None:
     run = installation.run(files={"requirements.txt": b"packaging\n"})
     preparing = asyncio.ensure_future(prepared(runner, run))
-    while not await runner.names():
+    while not await runner._engine.names(f"dev.fleet.ci={installation.prefix}"):
         await asyncio.sleep(0.01)
     preparing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await preparing
-    assert await runner.names() == []
+    assert await runner._engine.names(f"dev.fleet.ci={installation.prefix}") == []
     await prepared(runner, run)
+
+
+async def test_a_run_that_was_only_prepared_is_told_and_removed_by_its_name(
+    runner: ContainerRunner, installation: Installation, url: str
+) -> None:
+    run = installation.run()
+    await prepared(runner, run)
+    other = installation.runner(url)
+    assert await other.names() == [run.name]
+    await other.remove_by_name(run.name)
+    assert (await other.names(), list(run.folder.iterdir())) == ([], [])
+    await other.close()
+
+
+async def test_an_installing_container_that_is_left_is_told_and_removed_by_its_name(
+    runner: ContainerRunner, installation: Installation, url: str
+) -> None:
+    run = installation.run(files={"requirements.txt": b"packaging\npluggy\n"})
+
+    async def die(name: str) -> None:
+        await asyncio.Event().wait()
+
+    runner._engine.start = die  # pyright: ignore[reportAttributeAccessIssue]
+    preparing = asyncio.ensure_future(prepared(runner, run))
+    label = f"dev.fleet.ci={installation.prefix}"
+    while not await runner._engine.names(label):
+        await asyncio.sleep(0.01)
+    other = installation.runner(url)
+    assert await other.names() == [run.name]
+    await other.remove_by_name(run.name)
+    assert await other._engine.names(label) == []
+    preparing.cancel()
+    await asyncio.wait([preparing])
+    await other.close()
 
 
 async def test_jobs_with_the_same_dependencies_install_them_once(

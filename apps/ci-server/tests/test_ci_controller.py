@@ -1,6 +1,7 @@
 """What a controller takes on, lets go of, and makes good."""
 
 import asyncio
+import fcntl
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -174,6 +175,84 @@ async def test_a_job_that_is_followed_is_not_taken_over(site: Site) -> None:
         await site.ended(await site.submit())
         assert not site.engine.preparations[f"{job_id}-1"]
     await site.run_started(job_id)
+
+
+async def test_who_slept_after_a_claim_leaves_the_job_to_who_took_it_over(site: Site) -> None:
+    wakes, woken = asyncio.Event(), set[str]()
+
+    async def step(what: str) -> None:
+        if what == "claim did":
+            await wakes.wait()
+        if wakes.is_set():
+            woken.add(what)
+
+    job_id = await site.submit(Script(output=b"1\n2\n"))
+    site.controller_with_steps(step)
+    await site.reached(job_id, Status.RUNNING)
+    site.controller()
+    job = await site.ended(job_id)
+    await site.tidy()
+    log = site.log(job)
+    wakes.set()
+    async with asyncio.timeout(20):
+        while not woken & {"find did", "prepare went on"}:
+            await asyncio.sleep(0.01)
+    assert (site.log(job), site.engine.preparations[f"{job_id}-1"]) == (log, 1)
+
+
+async def test_who_slept_after_a_claim_goes_on_where_who_took_it_over_died(site: Site) -> None:
+    wakes = asyncio.Event()
+
+    async def step(what: str) -> None:
+        if what == "claim did":
+            await wakes.wait()
+
+    job_id = await site.submit(GOES_ON)
+    site.controller_with_steps(step, terms(settle_seconds=30))
+    await site.reached(job_id, Status.RUNNING)
+    dying = site.controller()
+    name = await site.run_started(job_id)
+    await dying.stop()
+    await site.engine.end(name, Exit(0))
+    await site.store.cancel(job_id, "ada")
+    wakes.set()
+    job = await site.ended(job_id)
+    assert (job.attempt.status, site.printed(job)) == (Status.COMPLETED, b"1\n")
+    assert site.engine.starts[name] == 1
+
+
+async def test_who_cannot_follow_what_it_claimed_claims_no_more(site: Site) -> None:
+    ids = [await site.submit(Script(output=b"1\n")) for _ in range(3)]
+    in_the_way = [site.files.attempt(job_id, 1).parent for job_id in ids]
+    for file in in_the_way:
+        file.touch()
+    failures = _failures("follow")
+    site.controller(terms(max_jobs=2))
+    async with asyncio.timeout(20):
+        while _failures("follow") < failures + 6:
+            await asyncio.sleep(0.01)
+    assert len(await site.store.running()) == 2
+    for file in in_the_way:
+        file.unlink()
+    for job_id in ids:
+        assert site.printed(await site.ended(job_id)) == b"1\n"
+
+
+def test_a_lock_that_was_removed_meanwhile_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flock = tmp_path / "lock", fcntl.flock
+
+    def removed_meanwhile(descriptor: int, operation: int) -> None:
+        path.unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    with attempt_lock(path) as held:
+        assert not held
+    monkeypatch.undo()
+    with attempt_lock(path) as held:
+        assert held
 
 
 @pytest.mark.parametrize(("host", "runner"), [("elsewhere", "process"), ("here", "container")])

@@ -178,6 +178,44 @@ async def test_a_connection_that_postgresql_ends_is_unavailable_once(
             assert await store.running() == []
 
 
+@pytest.fixture
+def postgresql(
+    create_database: Callable[..., str], drop_database: Callable[[str], None], tmp_path: Path
+) -> Generator[str]:
+    with migrated_database("postgresql", tmp_path, create_database, drop_database) as url:
+        yield url
+
+
+async def test_who_sleeps_in_a_transaction_loses_it_and_is_told(postgresql: str) -> None:
+    async with opened(postgresql) as database:
+        assert await _asked(database, "SHOW idle_in_transaction_session_timeout") == "30s"
+        with pytest.raises(StorageUnavailable):  # noqa: PT012  # by what is done after the sleep
+            async with database.write() as connection:
+                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 10"))
+                mine = await connection.scalar(text("SELECT pg_backend_pid()"))
+                async with asyncio.timeout(SOON):
+                    while await _asked(database, f"SELECT true FROM pg_stat_activity WHERE pid = {mine}"):
+                        await asyncio.sleep(0.01)
+                await connection.execute(text("SELECT 1"))
+        assert await JobStore(database).running() == []
+
+
+async def test_a_database_that_falls_silent_is_unavailable(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "ANSWER_SECONDS", 0.2)
+    async with opened(postgresql) as database:
+        with pytest.raises(StorageUnavailable, match="no answer"):
+            async with asyncio.timeout(60):
+                await _asked(database, "SELECT pg_sleep(1000)")
+        monkeypatch.undo()
+
+
+async def _asked(database: Database, question: str) -> object:
+    async with database.read() as connection:
+        return await connection.scalar(text(question))
+
+
 def test_the_path_of_a_file_may_have_any_characters(tmp_path: Path) -> None:
     file = tmp_path / "a b?c=d%20#e.db"
     assert Database.of(None, file).file == file

@@ -2,12 +2,13 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 from ci_made_runner import MadeRunner, Script
 from ci_site import Site, made_site, terms
+from ci_zips import Entry, written
 from structlog.testing import capture_logs
 
 from ci_server.domain.course import Exit
@@ -73,6 +74,15 @@ async def test_junit_xml_that_came_with_the_project_is_no_result(site: Site) -> 
     job = await site.ended(await site.submit(script, zipped={"junit.xml": JUNIT.decode()}))
     assert job.attempt.results is None
     assert site.artifacts(job) == {"junit.xml": JUNIT}
+
+
+async def test_names_in_a_zip_are_read_as_when_it_was_checked(site: Site) -> None:
+    job_id = await site.submit(Script(files={"é.xml": JUNIT}), JobSpec(artifacts=("*.xml",)))
+    without_flag = Entry(name="é.xml".encode(), content=JUNIT, flags=0)
+    site.files.project(job_id).write_bytes(written([without_flag]))
+    site.controller()
+    job = await site.ended(job_id)
+    assert (job.attempt.results, site.artifacts(job)) == (None, {"é.xml": JUNIT})
 
 
 async def test_artifacts_that_cannot_be_read_do_not_keep_a_job_from_its_end(site: Site) -> None:
@@ -173,6 +183,22 @@ async def test_a_run_that_takes_longer_than_its_time_is_stopped(site: Site) -> N
     job = await site.ended(await site.submit(GOES_ON, JobSpec(timeout=1)))
     assert (job.attempt.status, job.attempt.success) == (Status.FAILED, False)
     assert job.attempt.reason == "It took more than its 1 s (form field `timeout`)."
+
+
+async def test_a_run_that_ended_while_its_controller_slept_has_not_taken_too_long(
+    site: Site, skip_ahead: Callable[[float], None]
+) -> None:
+    site.controller(terms(settle_seconds=30))
+    job_id = await site.submit(GOES_ON, JobSpec(timeout=30))
+    name = await site.run_started(job_id)
+    site.engine.runs[name].exit = Exit(0)
+    skip_ahead(30)
+    # The time is over before anything of the end is seen.
+    for _ in range(100):
+        await asyncio.sleep(0)
+    await site.engine.changed()
+    job = await site.ended(job_id)
+    assert (job.attempt.status, site.engine.stops[name]) == (Status.COMPLETED, 0)
 
 
 async def test_a_run_whose_time_was_over_while_nobody_followed_it_is_stopped(site: Site) -> None:

@@ -142,6 +142,16 @@ async def test_a_cursor_of_a_job_that_is_gone_goes_on_behind_its_place(
     assert await _listed(client, cursor=encode_cursor((datetime(2020, 1, 1, tzinfo=UTC), "f" * 32))) == []
 
 
+@pytest.mark.parametrize(("last", "status"), [("", 200), ("0", 200), ("x", 422)])
+async def test_a_stream_takes_the_header_of_a_client_that_has_no_event_yet(
+    client: httpx.AsyncClient, store: JobStore, last: str, status: int
+) -> None:
+    job = await ended(store)
+    answer = await client.get(f"/jobs/{job.job_id}/stream", headers={"Last-Event-ID": last})
+    assert answer.status_code == status
+    assert ('"complete"' in answer.text) is (status == 200)
+
+
 async def test_another_users_job_is_not_there_whatever_is_asked_of_it(
     client: httpx.AsyncClient, store: JobStore
 ) -> None:

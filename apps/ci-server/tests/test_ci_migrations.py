@@ -26,6 +26,12 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path, create_database: C
     )
 
 
+def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.db"
+    migrate(sqlite_url(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 async def _populate(url: str) -> None:
     async with opened(url) as database:
         store = JobStore(database)

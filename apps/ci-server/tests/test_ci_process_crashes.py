@@ -6,17 +6,21 @@ import shutil
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from ci_process_runs import HOLD, ProcessRuns, process_runs
+from ci_running_server import until
 
 from ci_server.domain.course import Exit
+from ci_server.runners.process import process_runner
 from ci_server.runners.process.descendants import started_at
 from ci_server.runners.process.process_runner import SHIM, SOURCES
+from ci_server.runners.process.run_folder import RunFolder
 from ci_server.runners.process.shim import this_boot
+from ci_server.runners.unpacking import remove_tree
 from ci_server.running.runner import CannotRun, Run, RunnerAway
 
 BACKEND = """
@@ -40,6 +44,20 @@ SLOW = {
     "lib/pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     '[project]\nname = "slow"\nversion = "1.0"\n',
 }
+HESITANT = (
+    """
+import os, time
+link = os.link
+def late(part, name):
+    open("../hesitates", "w").close()
+    while not os.path.exists("../go"):
+        time.sleep(0.01)
+    link(part, name)
+os.link = late
+"""
+    + SHIM
+)
+"""A shim that waits before it claims its run."""
 IMPORT = "python -c 'import slow; print(slow.SPEED)'"
 
 
@@ -101,6 +119,25 @@ async def until_free(file: int) -> None:
                 return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def a_shim(
+    runs: ProcessRuns, run: Run, program: str, pass_fds: Sequence[int] = ()
+) -> AsyncGenerator[Process]:
+    """A shim of that program, told to begin the run, with these descriptors of ours."""
+    task = json.dumps(await runs.runner._task(run, RunFolder(run.folder))).encode()
+    shim = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", "-c", program, str(SOURCES)),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        pass_fds=pass_fds,
+    )
+    assert shim.stdin
+    shim.stdin.write(task)
+    shim.stdin.close()
+    yield shim
 
 
 def shim_of(run: Run) -> int:
@@ -208,6 +245,71 @@ async def test_stopping_a_run_whose_shim_hangs_kills_both(runs: ProcessRuns) -> 
     await runs.runner.stop(run, 0)
     assert (await runs.end_of(run))[1] == Exit(None, "lost")
     await until_released(runs, run, "held")
+
+
+async def test_a_shim_holds_nothing_that_its_server_held(runs: ProcessRuns, tmp_path: Path) -> None:
+    run = await runs.prepared("echo ready; while ! [ -e go ]; do sleep 0.01; done")
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        async with a_shim(runs, run, SHIM, pass_fds=(lock.fileno(),)) as shim:
+            assert (await shim.communicate())[0] == b"started"
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    (run.folder / "run" / "project" / "go").touch()
+    assert (await runs.end_of(run))[1] == Exit(0)
+
+
+async def test_a_shim_that_begins_while_its_run_is_removed_runs_nothing(
+    runs: ProcessRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await runs.prepared("sleep 1000")
+
+    def once_it_was_claimed(folder: Path) -> None:
+        (run.folder / "go").touch()
+        until((folder / "started").exists)
+        remove_tree(folder)
+
+    monkeypatch.setattr(process_runner, "remove_tree", once_it_was_claimed)
+    async with a_shim(runs, run, HESITANT) as shim, asyncio.timeout(60):
+        while not (run.folder / "hesitates").exists():
+            await asyncio.sleep(0.01)
+        await runs.runner.remove(run)
+        assert (await shim.communicate())[0] == b"removed"
+    assert {path.name for path in run.folder.iterdir()} == {"go", "hesitates"}
+
+
+async def test_a_removal_that_broke_off_is_finished_by_the_next(runs: ProcessRuns) -> None:
+    run = await runs.started(f"{HOLD} sleep 1000")
+    await runs.printed(run, b"ready")
+    folder = RunFolder(run.folder)
+    folder.path.rename(folder.withdrawn().path)
+    with (folder.withdrawn().project / "held").open() as held:
+        await runs.runner.remove_by_name(run.name)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert (list(run.folder.iterdir()), await runs.runner.names()) == ([], [])
+
+
+async def test_a_shim_that_does_not_answer_is_tried_again(
+    runs: ProcessRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await runs.prepared("echo once")
+    monkeypatch.setattr(process_runner, "SHIM", "import time; time.sleep(1000)")
+    monkeypatch.setattr(process_runner, "START_SECONDS", 0.1)
+    with pytest.raises(RunnerAway, match="no answer"):
+        await runs.runner.start(run)
+    monkeypatch.undo()
+    await runs.runner.start(run)
+    assert await runs.end_of(run) == (b"once\n", Exit(0))
+
+
+async def test_what_was_prepared_before_the_machine_was_started_anew_is_not_started(
+    runs: ProcessRuns,
+) -> None:
+    run = await runs.prepared("true")
+    environment = run.folder / "run" / "environment"
+    environment.write_text(environment.read_text().replace(this_boot(), "another-boot"))
+    with pytest.raises(CannotRun, match="started anew"):
+        await runs.runner.start(run)
 
 
 @pytest.mark.parametrize("changed", [{"boot": "another"}, {"start": 1}, {"pid": 2**22 + 1}], ids=str)

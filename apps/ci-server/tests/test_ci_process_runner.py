@@ -11,6 +11,7 @@ from ci_process_runs import HOLD, ProcessRuns, process_runs
 from ci_wheelhouse import wheelhouse
 
 from ci_server.domain.course import Exit
+from ci_server.runners.process.sandbox import interpreter
 from ci_server.running.runner import CannotRun
 
 SECRET = "hush-5c1b9a"
@@ -135,7 +136,9 @@ async def test_home_and_temporary_folder_can_be_written_to(runs: ProcessRuns) ->
 async def test_a_secret_is_no_argument_and_in_no_environment_but_the_runs_own(runs: ProcessRuns) -> None:
     run = await runs.started("echo ready; sleep 1000", env={"TOKEN": SECRET})
     await runs.printed(run, b"ready")
-    assert {_read(path.parent / "comm") for path in _telling("environ")} <= {"sh\n", "sleep\n"}
+    assert {_read(path.parent / "comm") for path in _telling("environ")} <= {
+        *("sh\n", "sleep\n", f"{interpreter().name}\n")
+    }
     assert _telling("environ")
     assert _telling("cmdline") == []
     assert [path for path in run.folder.rglob("*") if path.is_file() and SECRET in _read(path)] == []
@@ -222,6 +225,27 @@ async def test_stopping_asks_first_and_kills_after_the_grace(runs: ProcessRuns) 
     await runs.runner.stop(stubborn, 0.2)
     assert (await runs.end_of(stubborn))[1] == Exit(137, "cancelled")
     assert not runs.is_held(stubborn)
+
+
+CLEANING = """
+import signal, sys, time
+def end(*_):
+    time.sleep(0.5)
+    print("cleaned", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True: time.sleep(0.05)
+"""
+
+
+async def test_what_a_shell_started_has_the_grace_too(runs: ProcessRuns) -> None:
+    run = await runs.started("python cleaning.py; echo never", files={"cleaning.py": CLEANING})
+    await runs.printed(run, b"ready")
+    await runs.runner.stop(run, 60)
+    output, exit_ = await runs.end_of(run)
+    assert b"cleaned" in output
+    assert exit_.stopped == "cancelled"
 
 
 async def test_stopping_what_has_ended_changes_nothing(runs: ProcessRuns) -> None:

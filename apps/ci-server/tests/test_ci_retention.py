@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from ci_storage import DIALECTS, claimed, migrated_database, opened, run, submit
+from structlog.testing import capture_logs
 
 from ci_server.domain.errors import StorageUnavailable
 from ci_server.domain.job import Job
@@ -134,13 +135,31 @@ async def test_folders_that_no_job_knows_are_left_for_an_hour(
 async def test_a_job_whose_row_went_and_whose_folder_stayed_is_removed_later(
     store: JobStore, files: JobFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = with_files(files, await run(store))
+    kept, job = [with_files(files, await run(store)) for _ in range(2)]
     await store.delete(job.job_id)
     await retention(store, files).once()
     assert files.job(job.job_id).exists()
     seen_later(monkeypatch)
     await retention(store, files).once()
-    assert not files.job(job.job_id).exists()
+    assert [path.name for path in files.jobs.iterdir()] == [kept.job_id]
+
+
+async def test_nothing_is_removed_by_a_database_that_knows_none_of_it(
+    store: JobStore, files: JobFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [files.job(uuid4().hex) for _ in range(3)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    seen_later(monkeypatch)
+    wrong = retention(store, files)
+    with capture_logs() as lines:
+        await wrong.once()
+        await wrong.once()
+    assert all(folder.exists() for folder in folders)
+    assert [line["event"] for line in lines] == ["folders_of_jobs_unknown"], "said once"
+    known = with_files(files, await run(store))
+    await wrong.once()
+    assert [path.name for path in files.jobs.iterdir()] == [known.job_id]
 
 
 async def test_uploads_that_a_crash_has_left_are_removed(
@@ -222,6 +241,7 @@ async def test_what_was_never_started_is_stopped_at_once(store: JobStore, files:
 async def test_what_cannot_be_removed_holds_up_nothing_else(
     store: JobStore, of_old: JobStore, files: JobFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    kept = with_files(files, await run(store))
     stubborn, other = [with_files(files, await run(of_old)) for _ in range(2)]
 
     def refuse(path: Path) -> None:
@@ -231,9 +251,9 @@ async def test_what_cannot_be_removed_holds_up_nothing_else(
 
     monkeypatch.setattr("ci_server.storage.retention.remove", refuse)
     await retention(store, files).once()
-    assert [path.name for path in files.jobs.iterdir()] == [stubborn.job_id]
+    assert {path.name for path in files.jobs.iterdir()} == {stubborn.job_id, kept.job_id}
     assert await store.known([stubborn.job_id, other.job_id]) == set()
     monkeypatch.undo()
     seen_later(monkeypatch)
     await retention(store, files).once()
-    assert list(files.jobs.iterdir()) == []
+    assert [path.name for path in files.jobs.iterdir()] == [kept.job_id]

@@ -1,5 +1,6 @@
 import asyncio
 import os
+from pathlib import Path
 
 from ci_server.api.schemas import public_job
 from ci_server.runners.environments import Environments
@@ -24,6 +25,16 @@ def webhook_secret(settings: Settings) -> str:
     return given.get_secret_value() if given else kept_secret(settings.ci_data_dir.absolute())
 
 
+class DataDirUnusable(OSError):
+    """CI_DATA_DIR is no folder that can be written to, and cannot be made one."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"the folder {folder} cannot be used ({error.strerror or error}); make it writable, or name another "
+            "with CI_DATA_DIR."
+        )
+
+
 class Background:
     """What a process of the CI server does of its own accord, whether it answers requests or not.
 
@@ -39,7 +50,7 @@ class Background:
         self._settings = settings
 
     async def start(self) -> None:
-        """Begin, on the running loop. Raises OSError where CI_DATA_DIR cannot be written to, and what a runner does."""
+        """Begin, on the running loop. Raises DataDirUnusable, and what a runner does."""
         secret = await asyncio.to_thread(self._prepare)
         self.changes.start()
         self.shutdown.add(self.changes.stop)
@@ -65,9 +76,12 @@ class Background:
         return missing
 
     def _prepare(self) -> str:
-        for folder in (self.files.data_dir, self.files.uploads, self.files.jobs):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return webhook_secret(self._settings)
+        try:
+            for folder in (self.files.data_dir, self.files.uploads, self.files.jobs):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return webhook_secret(self._settings)
+        except OSError as error:
+            raise DataDirUnusable(self.files.data_dir, error) from error
 
     async def _start_controller(self) -> None:
         # Not before it is wanted, as it brings a client of container engines along.

@@ -1,6 +1,7 @@
 """The process that answers requests: its socket, and how it stops."""
 
 import asyncio
+import re
 import resource
 import socket
 from contextlib import suppress
@@ -59,7 +60,7 @@ def _failing_plainly(app: ASGIApp) -> ASGIApp:
     async def plain(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_on(message: Message) -> None:
             if message["type"] == "lifespan.startup.failed":
-                message = {"type": message["type"], "message": message["message"].strip().splitlines()[-1]}
+                message = {"type": message["type"], "message": _reason(message["message"])}
             await send(message)
 
         if scope["type"] != "lifespan":
@@ -69,6 +70,11 @@ def _failing_plainly(app: ASGIApp) -> ASGIApp:
             await app(scope, receive, send_on)
 
     return plain
+
+
+def _reason(traceback: str) -> str:
+    """What an exception says, without what it is called."""
+    return re.sub(r"^[\w.]+: ", "", traceback.strip().splitlines()[-1])
 
 
 class Server(uvicorn.Server):

@@ -1,4 +1,5 @@
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,19 @@ def _parsed(value: object) -> object:
 def _postgresql(url: str) -> str:
     asyncpg_url(url)
     return url
+
+
+def _redis(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("not the URL of a Redis or Valkey: redis://host:6379/0")
+    return url
+
+
+def _command(line: str) -> str:
+    # It complains of what cannot be split into words.
+    if not shlex.split(line):
+        raise ValueError("there is no command in it")
+    return line
 
 
 Limit = Annotated[RateLimit, NoDecode, BeforeValidator(_parsed)]
@@ -42,7 +56,7 @@ class Settings(BaseSettings):
     ci_data_dir: Path = Field(
         default=Path("ci_data"), description="folder of zips, logs and artifacts, shared by all replicas"
     )
-    redis_url: str | None = Field(
+    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
         default=None, description="Redis or Valkey; without it each process counts for itself"
     )
     rate_limit_submit: Limit = Field(default=RateLimit(60, 60), description="submissions of each API key")
@@ -70,7 +84,7 @@ class Settings(BaseSettings):
     ci_max_unpacked_mb: int = Field(default=1000, ge=1, description="size of what is in a zip, in MB")
     ci_max_entries: int = Field(default=20_000, ge=1, description="files and folders in a zip")
     ci_max_ratio: int = Field(default=100, ge=1, description="size of what is in a zip over the zip's")
-    ci_upload_scan_command: str | None = Field(
+    ci_upload_scan_command: Annotated[str, AfterValidator(_command)] | None = Field(
         default=None, description="command that is given the path of a zip and refuses it by its exit code"
     )
     ci_max_log_mb: int = Field(

@@ -22,7 +22,7 @@ from problem_details import Problem
 router = APIRouter(prefix=OF_A_JOB, route_class=StrictRoute, tags=["jobs"])
 
 _BYTES = "application/octet-stream"
-_ANYTHING: dict[str, Any] = {_BYTES: {"schema": {"type": "string", "format": "binary"}}}
+_ANYTHING: dict[str, Any] = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
 @router.get("/artifacts", summary="List what a job left behind")

@@ -14,7 +14,7 @@ def attempt_lock(path: Path) -> Generator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _taken(descriptor)
+        yield _taken(descriptor) and _is_at(path, descriptor)
     finally:
         os.close(descriptor)
 
@@ -25,3 +25,11 @@ def _taken(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """What was locked may have been removed meanwhile, and another one made in its place."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

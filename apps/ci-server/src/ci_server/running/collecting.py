@@ -52,7 +52,7 @@ def _put(part: Path, artifacts: Path) -> None:
 def _results_in(artifacts: Path, project: Path) -> Results | None:
     """Of `junit.xml`, or of another file that is JUnit XML; not of one that came with the project."""
     candidates = [artifacts / JUNIT, *sorted(artifacts.rglob("*.xml"))][:_MAX_CANDIDATES]
-    with ZipFile(project) as archive:
+    with ZipFile(project, metadata_encoding="utf-8") as archive:
         made = (data for path in candidates if (data := _made(archive, artifacts, path)))
         return next((results for data in made if (results := results_of(data))), None)
 

@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
@@ -129,14 +130,19 @@ class Controller:
             self._engine_is_away.set,
             taken_over=taken_over,
         )
-        following = Outliving("follow", partial(self._follow_alone, run, job, taken_over))
-        task = asyncio.create_task(following.once())
+        task = asyncio.create_task(self._follow_in_spite(partial(self._follow_alone, run, job, taken_over)))
         self._runs[run_name(job)] = task, run
         task.add_done_callback(lambda _: self._forget(run_name(job)))
 
     def _forget(self, name: str) -> None:
         del self._runs[name]
         self._bell.set()
+
+    async def _follow_in_spite(self, follow: Callable[[], Awaitable[None]]) -> None:
+        """Until it can be done: given up at once, it would make room for the next one to be claimed in vain."""
+        following = Outliving("follow", follow)
+        while not await following.once():  # noqa: ASYNC110  # a disk or an engine sets no event
+            await asyncio.sleep(self._terms.reconcile_seconds)
 
     async def _follow_alone(self, run: JobRun, job: Job, taken_over: bool) -> None:
         with attempt_lock(self._files.lock(job.job_id, job.attempt.number)) as alone:

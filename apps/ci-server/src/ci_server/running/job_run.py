@@ -93,7 +93,7 @@ class JobRun:
         return pause * uniform(0.8, 1.2)
 
     async def _go_on(self) -> None:
-        if self._again and not await self._is_still_running():
+        if not await self._is_still_running():
             return
         try:
             run = run_of(self._job, self._files)
@@ -105,8 +105,10 @@ class JobRun:
         await self._runner.remove(run)
 
     async def _is_still_running(self) -> bool:
+        # Also where it was claimed just now: before its lock was, another one may have taken it over.
         number = self._job.attempt.number
         self._job = await self._store.find(self._job.job_id)
+        self._again = self._again or self._job.attempt.log_base is not None
         return self._job.attempt.number == number and self._job.attempt.status is Status.RUNNING
 
     async def _outcome(self, run: Run) -> Outcome:
@@ -162,6 +164,9 @@ class JobRun:
         try:
             await self._while_wanted(lambda: asyncio.wait({follower}))
         except StopWanted as stop:
+            if stop.why == "timeout":
+                # This process may have been asleep at the end of the run.
+                await asyncio.wait({follower}, timeout=self._terms.settle_seconds)
             if not follower.done() or follower.exception():
                 return stop.why
         return None if await follower else "output"

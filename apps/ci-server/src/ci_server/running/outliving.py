@@ -19,15 +19,16 @@ class Outliving:
         self._work = work
         self._trouble: str | None = None
 
-    async def once(self) -> None:
-        """Do the work, and raise nothing."""
+    async def once(self) -> bool:
+        """Do the work, and raise nothing; whether it could be done."""
         try:
             await self._work()
         except Exception as error:  # noqa: BLE001  # where a round of work ends
             failures_total.labels(self._part).inc()
             self._tell(error)
-        else:
-            self._tell_of_the_end()
+            return False
+        self._tell_of_the_end()
+        return True
 
     def _tell(self, error: Exception) -> None:
         if self._trouble != str(error):

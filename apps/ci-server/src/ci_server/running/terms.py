@@ -23,7 +23,7 @@ class Terms:
     grace_seconds: float = 10.0
     """From the request to end to the kill."""
     settle_seconds: float = 1.0
-    """How long a run that is taken over may take to show that it has ended by itself, before it is stopped."""
+    """How long a run that is taken over, or whose time is over, may take to show that it has ended by itself."""
     overdue_seconds: float = 60.0
     """How long after its time nobody is waited for any more: an engine that is away, or another machine."""
 

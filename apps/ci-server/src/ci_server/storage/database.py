@@ -17,6 +17,10 @@ from ci_server.domain.errors import StorageUnavailable
 POOL_SIZE = 10
 WAIT_SECONDS = 10
 """For a connection, and for others who write."""
+ANSWER_SECONDS = 60
+"""For a statement: whose machine vanished answers nothing, for as long as TCP waits."""
+IDLE_SECONDS = 30
+"""After which PostgreSQL ends a transaction whose process is asleep, as its locks hold up all others."""
 CLOSE_SECONDS = 1.0
 CHANNEL = "ci_jobs"
 """Where PostgreSQL tells who listens that something was written."""
@@ -29,6 +33,7 @@ _POSTGRESQL_SESSION = {
     "timezone": "UTC",
     "application_name": "ci-server",
     "lock_timeout": f"{WAIT_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
@@ -115,7 +120,11 @@ class Database:
 
 
 def _postgresql_session() -> dict[str, Any]:
-    arguments = {"timeout": WAIT_SECONDS, "server_settings": _POSTGRESQL_SESSION}
+    arguments = {
+        "timeout": WAIT_SECONDS,
+        "command_timeout": ANSWER_SECONDS,
+        "server_settings": _POSTGRESQL_SESSION,
+    }
     return {"connect_args": arguments, "hide_parameters": True}
 
 

@@ -29,7 +29,7 @@ def migrate(url: str) -> None:
     database cannot be reached, or does not let it be done.
     """
     try:
-        _make_folder(url)
+        _make_file(url)
         for migrations in _ALL.values():
             migrations.upgrade(url)
     except (OSError, SQLAlchemyError, ValueError) as error:
@@ -46,7 +46,10 @@ async def what_is_missing(database: Database) -> list[str]:
     return [f"The schema {schema!r} is not up to date: run `ci-server migrate`." for schema in pending]
 
 
-def _make_folder(url: str) -> None:
+def _make_file(url: str) -> None:
     parsed = database_url(url)
     if parsed.drivername.startswith("sqlite") and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(parsed.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Keys and the environment of jobs are in it, and SQLite would let everybody read them.
+        file.touch(mode=0o600)

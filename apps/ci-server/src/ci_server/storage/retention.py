@@ -52,6 +52,7 @@ class Retention:
         self._days = settings.ci_retention_days
         self._most_bytes = settings.ci_retention_gb * BYTES_OF_A_GB
         self._clean_ups = clean_ups
+        self._is_warned = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -109,11 +110,24 @@ class Retention:
         return sizes
 
     async def _sweep_jobs(self) -> None:
-        """Remove folders of jobs that no row knows: their submission or their removal broke off."""
-        for some in _in_parts([path.name for path in await asyncio.to_thread(_entries, self._files.jobs)]):
-            job_ids = [name for name in some if _JOB_ID.fullmatch(name)]
-            known = await self._store.known(job_ids)
-            await _remove_nobodys([self._files.job(job_id) for job_id in job_ids if job_id not in known])
+        """Remove folders of jobs that no row knows: their submission or their removal broke off.
+
+        None where no row knows any: then it is the database that is wrong.
+        """
+        found = [path.name for path in await asyncio.to_thread(_entries, self._files.jobs)]
+        job_ids = [name for name in found if _JOB_ID.fullmatch(name)]
+        known = {job_id for some in _in_parts(job_ids) for job_id in await self._store.known(some)}
+        if job_ids and not known:
+            self._warn_of_the_database(len(job_ids))
+            return
+        for some in _in_parts([job_id for job_id in job_ids if job_id not in known]):
+            await _remove_nobodys([self._files.job(job_id) for job_id in some])
+
+    def _warn_of_the_database(self, folders: int) -> None:
+        if not self._is_warned:
+            advice = "see whether CI_DATABASE_URL or CI_DB_PATH belongs to CI_DATA_DIR"
+            _log.warning("folders_of_jobs_unknown", folder=str(self._files.jobs), jobs=folders, advice=advice)
+        self._is_warned = True
 
 
 async def _remove_nobodys(paths: Sequence[Path]) -> None:

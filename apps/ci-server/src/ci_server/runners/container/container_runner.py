@@ -5,7 +5,7 @@ import json
 import os
 import re
 from asyncio import to_thread
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -21,6 +21,8 @@ from ci_server.runners.container.installing_container import Installer
 from ci_server.runners.container.printed import printed
 from ci_server.runners.environments import Dependencies, Environments, installer_variables
 from ci_server.runners.globs import matcher
+from ci_server.runners.in_thread import in_thread
+from ci_server.runners.run_marks import RunMarks
 from ci_server.runners.unpacking import remove_tree, unpack
 from ci_server.running.runner import CannotRun, Run
 from ci_server.storage.job_files import JobFiles
@@ -62,6 +64,7 @@ class ContainerRunner:
         self._files = files
         self._environments = Environments(files.environments)
         self._prefix = prefix
+        self._marks = RunMarks(files.data_dir / "container-runs", prefix)
         self._image = image
         self._max_unpacked_bytes = max_unpacked_bytes
         self._max_entries = max_entries
@@ -76,12 +79,13 @@ class ContainerRunner:
     async def prepare(self, run: Run) -> AsyncGenerator[bytes]:
         kept = _Kept(run)
         await self.remove(run)
+        await to_thread(self._marks.add, run.name)
         await to_thread(kept.folder.mkdir)
         async with aclosing(self._with_image(run)) as output:
             async for line in output:
                 yield line
         image = await self._found(run)
-        await _in_thread(lambda abandoned: self._unpack(run, kept.project, abandoned))
+        await in_thread(lambda abandoned: self._unpack(run, kept.project, abandoned))
         dependencies = await to_thread(Dependencies.of, run.project)
         installation = Installation(self._installer(run), self._environments)
         async with aclosing(installation.install(dependencies, image, kept.project)) as output:
@@ -162,23 +166,20 @@ class ContainerRunner:
                 await asyncio.shield(copying)
 
     async def remove(self, run: Run) -> None:
-        await self._remove(run.name)
-        await to_thread(remove_tree, _Kept(run).folder)
+        await self._remove(run.name, _Kept(run).folder)
 
     async def names(self) -> Sequence[str]:
-        """Also of those that were only created, or are still installing."""
+        """Also of those that were only created, are still installing, or have nothing but a folder yet."""
         beginning = f"{self._prefix}-"
         found = await self._engine.names(f"{LABEL}={self._prefix}")
         own = {name.removeprefix(beginning) for name in found if name.startswith(beginning)}
-        return sorted({name.removesuffix(INSTALLS) for name in own})
+        marked = await to_thread(self._marks.names)
+        return sorted({*marked, *(name.removesuffix(INSTALLS) for name in own)})
 
     async def remove_by_name(self, name: str) -> None:
-        if name not in await self.names():
-            return
-        await self._remove(name)
         job_id, _, number = name.rpartition("-")
-        if number.isdigit():
-            await to_thread(remove_tree, self._files.attempt(job_id, int(number)) / "run")
+        if number.isdigit() and name in await self.names():
+            await self._remove(name, self._files.attempt(job_id, int(number)) / "run")
 
     async def close(self) -> None:
         await self._engine.close()
@@ -248,9 +249,11 @@ class ContainerRunner:
         while not await self._has_ended(name):  # noqa: ASYNC110  # an engine sets no event
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _remove(self, run: str) -> None:
+    async def _remove(self, run: str, folder: Path) -> None:
         for name in (self._container(run), self._container(run) + INSTALLS):
             await self._engine.remove(name)
+        await to_thread(remove_tree, folder)
+        await to_thread(self._marks.remove, run)
 
 
 class _Kept:
@@ -267,18 +270,6 @@ class _Kept:
         """The container has it."""
         remove_tree(self.project)
         self.archive.unlink(missing_ok=True)
-
-
-async def _in_thread(work: Callable[[Event], None]) -> None:
-    """Its end is waited for also where this is cancelled: nothing is written behind our back afterwards."""
-    abandoned = Event()
-    working = asyncio.ensure_future(to_thread(work, abandoned))
-    try:
-        await asyncio.shield(working)
-    except asyncio.CancelledError:
-        abandoned.set()
-        await asyncio.wait({working})
-        raise
 
 
 def _write(pipe: int, data: bytes) -> None:

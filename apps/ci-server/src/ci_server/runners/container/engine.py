@@ -134,7 +134,9 @@ class Engine:
         """What a container has printed, from the beginning; with `follow` until it ends."""
         params = {"stdout": "1", "stderr": "1", "follow": "1" if follow else "0"}
         with _answering():
-            async with self._get(f"containers/{name}/logs", params) as response:
+            async with self._get(
+                f"containers/{name}/logs", params, None if follow else ANSWER_SECONDS
+            ) as response:
                 while header := await _exactly(response.content, FRAME_HEADER_BYTES):
                     left = int.from_bytes(header[4:], "big")
                     while left:
@@ -147,7 +149,7 @@ class Engine:
     async def archive(self, name: str, path: str) -> AsyncGenerator[bytes]:
         """A tar file of what is at a path in a container; nothing where nothing is there."""
         with _answering():
-            async with self._get(f"containers/{name}/archive", {"path": path}) as response:
+            async with self._get(f"containers/{name}/archive", {"path": path}, ANSWER_SECONDS) as response:
                 if response.status == HTTPStatus.OK:
                     async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                         yield chunk
@@ -211,10 +213,15 @@ class Engine:
                 self._opened = _opened(self.url, timeout)
         return self._opened
 
-    def _get(self, path: str, params: Mapping[str, str]) -> Any:
-        """As bytes: the client itself makes text of a log, and holds an archive in memory."""
+    def _get(self, path: str, params: Mapping[str, str], silence: float | None) -> Any:
+        """As bytes: the client itself makes text of a log, and holds an archive in memory.
+
+        `silence` is for how many seconds nothing may come.
+        """
         docker = self._docker
-        timeout = aiohttp.ClientTimeout(connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS)
+        timeout = aiohttp.ClientTimeout(
+            connect=CONNECT_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=silence
+        )
         url = f"{docker.docker_host}/{docker.api_version}/{path}"
         return docker.session.get(url, params=params, timeout=timeout)
 

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from ci_server.runners.building import FROM_SOURCE, needs_building
 from ci_server.runners.container.configuration import LABEL
 from ci_server.runners.container.installing_container import Installer
 from ci_server.runners.environments import Dependencies, Environments
@@ -16,8 +17,6 @@ VOLUME = "volume"
 SCHEME = "container 1"
 """To be counted up where environments come to be made in another way."""
 SEEN_BYTES = 65_536
-NEEDS_BUILDING = (b"building from source is disabled", b"Building source distributions is disabled")
-FROM_SOURCE = b"\n-- Not all of it is there as wheels; once more, building from source.\n"
 
 
 class Installation:
@@ -69,7 +68,6 @@ class Installation:
             if volume.startswith(self._beginning) and volume != self._named(of):
                 await self._engine.remove_volume(volume)
         await self._engine.create_volume(self.volume, self._labels)
-        await self._engine.create_volume(f"{self._installer.prefix}-uv-cache", self._labels)
 
     def _named(self, key: str) -> str:
         try:
@@ -85,7 +83,7 @@ class Installation:
             async with aclosing(self._step(["--no-build"], True, dependencies, image, project)) as output:
                 async for chunk in output:
                     yield chunk
-            if self._code == 0 or not any(text in self._seen for text in NEEDS_BUILDING):
+            if self._code == 0 or not needs_building(self._seen):
                 self._check()
                 return
             yield FROM_SOURCE

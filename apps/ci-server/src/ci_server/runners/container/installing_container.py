@@ -12,7 +12,15 @@ from typing import Any
 from uv import find_uv_bin
 
 from ci_server.runners.container.archives import installer_archive
-from ci_server.runners.container.configuration import CACHE, ENVIRONMENT, HOME, JOB, PROJECT, of_installation
+from ci_server.runners.container.configuration import (
+    CACHE,
+    ENVIRONMENT,
+    HOME,
+    JOB,
+    LABEL,
+    PROJECT,
+    of_installation,
+)
 from ci_server.runners.container.engine import Engine
 from ci_server.runners.container.printed import printed
 from ci_server.runners.environments import Dependencies
@@ -60,7 +68,7 @@ class Installer:
         try:
             binds = [f"{volume}:{ENVIRONMENT}", *self.binds]
             if shared_cache:
-                binds.append(f"{self.prefix}-uv-cache:{CACHE}")
+                binds.append(f"{await self._cache_of(image)}:{CACHE}")
             config = await self._configuration(
                 arguments, image, binds, CACHE if shared_cache else f"{JOB}/cache"
             )
@@ -74,6 +82,12 @@ class Installer:
             yield ended.exit_code if ended else LOST
         finally:
             await asyncio.shield(self.engine.remove(self.container))
+
+    async def _cache_of(self, image: Mapping[str, Any]) -> str:
+        """A volume. What an image that somebody brought writes into its cache, no other image installs from."""
+        volume = f"{self.prefix}-uv-cache-{image['Id'].removeprefix('sha256:')[:12]}"
+        await self.engine.create_volume(volume, {LABEL: self.prefix})
+        return volume
 
     async def _configuration(
         self, arguments: Sequence[str], image: Mapping[str, Any], binds: Sequence[str], cache: str

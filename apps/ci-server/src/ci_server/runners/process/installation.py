@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from uv import find_uv_bin
 
+from ci_server.runners.building import FROM_SOURCE, needs_building
 from ci_server.runners.environments import Dependencies, Environments
 from ci_server.runners.process.bwrap_arguments import arguments_file
 from ci_server.runners.process.run_folder import RunFolder
@@ -25,8 +26,6 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 READ_BYTES = 65_536
 CREATE = ("venv", "--quiet", "--relocatable", "--no-project", "--allow-existing")
 INSTALL = ("pip", "install", "--compile-bytecode", "--link-mode=copy", "--no-editable")
-NEEDS_BUILDING = (b"building from source is disabled", b"Building source distributions is disabled")
-FROM_SOURCE = b"\n-- Not all of it is there as wheels; once more, building from source.\n"
 SCHEME = "process 1"
 """To be counted up where environments come to be made in another way."""
 
@@ -96,7 +95,7 @@ class Installation:
         install = (*INSTALL, "--python", str(places.environment / "bin" / "python"))
         if dependencies.project is None:
             yield (*install, "--no-build", *dependencies.arguments), self._environments.uv_cache
-            if self._code == 0 or not any(text in self._seen for text in NEEDS_BUILDING):
+            if self._code == 0 or not needs_building(self._seen):
                 return self._check()
         yield (*install, *dependencies.arguments), self._own_cache
         return self._check()

@@ -9,8 +9,8 @@ import re
 import socket
 import sys
 from asyncio import to_thread
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from pathlib import Path
 from threading import Event
 
@@ -19,13 +19,15 @@ import structlog
 from ci_server.domain.course import Exit
 from ci_server.runners.environments import Dependencies, Environments, installer_variables
 from ci_server.runners.globs import matcher
+from ci_server.runners.in_thread import in_thread
 from ci_server.runners.process.artifact_copy import copy_artifacts
 from ci_server.runners.process.descendants import started_at
 from ci_server.runners.process.installation import SYSTEM_PATH, Installation
 from ci_server.runners.process.leftovers import MARK, kill_leftovers
 from ci_server.runners.process.run_folder import RunFolder
-from ci_server.runners.process.sandbox import INSIDE, Places, Sandbox, bwrap, sandbox_works
+from ci_server.runners.process.sandbox import INSIDE, Places, Sandbox, bwrap, interpreter, sandbox_works
 from ci_server.runners.process.supervised_run import Task
+from ci_server.runners.run_marks import RunMarks
 from ci_server.runners.unpacking import remove_tree, unpack
 from ci_server.running.runner import CannotRun, Run, RunnerAway
 from ci_server.storage.job_files import JobFiles
@@ -33,11 +35,13 @@ from ci_server.storage.job_files import JobFiles
 POLL_SECONDS = 0.01
 CHUNK_BYTES = 65_536
 KILL_SECONDS = 5.0
+START_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 PROCESSES = 1024
 NAME = re.compile(r"(?P<job>[0-9A-Za-z-]+)-(?P<attempt>[1-9][0-9]*)")
 SHIM = "import sys; sys.path.insert(0, sys.argv[1]); from ci_server.runners.process.shim import main; main()"
 SOURCES = Path(__file__).parents[3]
+INIT = Path(__file__).with_name("init.py").read_text()
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +73,7 @@ class ProcessRunner:
         `ends_with_server` a run ends when this process does, however that happens.
         """
         self._files = files
-        self._marks = files.data_dir / "process-runs"
+        self._marks = RunMarks(files.data_dir / "process-runs", socket.gethostname())
         self._environments = Environments(files.environments)
         self._max_unpacked_bytes = max_unpacked_bytes
         self._max_entries = max_entries
@@ -93,14 +97,14 @@ class ProcessRunner:
         folder = RunFolder(run.folder)
         try:
             await to_thread(self._lay_out, run, folder)
-            await _in_thread(lambda abandoned: self._unpack(run, folder, abandoned))
+            await in_thread(lambda abandoned: self._unpack(run, folder, abandoned))
             variables = {**installer_variables(self._variables), MARK: run.name}
             installation = Installation(folder, self._environments, await self._program(), variables)
             dependencies = await to_thread(Dependencies.of, run.project)
             async with aclosing(installation.install(dependencies)) as output:
                 async for chunk in output:
                     yield chunk
-            folder.environment.write_text(str(installation.environment))
+            folder.note_environment(installation.environment)
         except OSError as error:
             raise RunnerAway(f"Nothing can be prepared on this machine now: {error}") from error
 
@@ -109,8 +113,10 @@ class ProcessRunner:
         if folder.was_started():
             return
         _refuse_nul(run)
-        if not folder.environment.exists():
-            raise CannotRun("The run is not prepared, or was removed; retry the job.")
+        if folder.environment() is None:
+            raise CannotRun(
+                "The run is not prepared, was removed, or its machine has started anew since; retry the job."
+            )
         try:
             said = await self._launch(await self._task(run, folder))
         except OSError as error:
@@ -148,14 +154,14 @@ class ProcessRunner:
     async def collect(self, run: Run, globs: Sequence[str], into: Path) -> None:
         project = RunFolder(run.folder).project
         wanted = matcher(globs)
-        await _in_thread(lambda abandoned: copy_artifacts(project, wanted, into, abandoned))
+        await in_thread(lambda abandoned: copy_artifacts(project, wanted, into, abandoned))
 
     async def remove(self, run: Run) -> None:
         await self._remove(run.name, RunFolder(run.folder))
 
     async def names(self) -> Sequence[str]:
         """Those of this machine: others cannot be looked at from here."""
-        return await to_thread(self._names)
+        return await to_thread(self._marks.names)
 
     async def remove_by_name(self, name: str) -> None:
         if found := NAME.fullmatch(name):
@@ -166,9 +172,7 @@ class ProcessRunner:
         """There is nothing to let go of."""
 
     def _lay_out(self, run: Run, folder: RunFolder) -> None:
-        """The mark comes before the folder, and goes after it: so none is left that `names` does not tell."""
-        self._marks.mkdir(parents=True, exist_ok=True)
-        (self._marks / run.name).write_text(socket.gethostname())
+        self._marks.add(run.name)
         if folder.path.exists():
             kill_leftovers(run.name)
         remove_tree(folder.path)
@@ -204,14 +208,16 @@ class ProcessRunner:
 
     async def _task(self, run: Run, folder: RunFolder) -> Task:
         program = await self._program()
-        environment = Path(folder.environment.read_text())
+        environment = folder.environment() or Path()
         outside = Places(folder.project, environment, folder.home, folder.temporary)
         variables = _variables(run, INSIDE if program else outside)
         command = ["/bin/sh", "-c", run.command]
         sandbox = Sandbox(outside, network=run.spec.network, shared_memory=run.spec.memory)
         return Task(
             folder=str(folder.path),
-            command=[program, "--", *command] if program else command,
+            command=[program, "--as-pid-1", "--", str(interpreter()), "-I", "-S", "-c", INIT, *command]
+            if program
+            else command,
             sandbox=sandbox.arguments(variables) if program else [],
             environment={} if program else variables,
             working_folder=str(folder.project),
@@ -235,7 +241,15 @@ class ProcessRunner:
             env={},
             start_new_session=True,
         )
-        said, _ = await process.communicate(json.dumps(task).encode())
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                said, _ = await process.communicate(json.dumps(task).encode())
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), KILL_SECONDS)
+            raise TimeoutError(f"no answer of it within {START_SECONDS:.0f} s") from None
         return said.decode(errors="replace")
 
     async def _stop(self, name: str, folder: RunFolder, grace_seconds: float) -> None:
@@ -255,15 +269,12 @@ class ProcessRunner:
             await to_thread(kill_leftovers, name)
 
     async def _remove(self, name: str, folder: RunFolder) -> None:
-        await self._stop(name, folder, 0)
-        await to_thread(remove_tree, folder.path)
-        await to_thread((self._marks / name).unlink, missing_ok=True)
-
-    def _names(self) -> Sequence[str]:
-        if not self._marks.is_dir():
-            return []
-        here = socket.gethostname()
-        return sorted(mark.name for mark in self._marks.iterdir() if mark.read_text() in {here, ""})
+        gone = folder.withdrawn()
+        with suppress(FileNotFoundError):
+            folder.path.rename(gone.path)
+        await self._stop(name, gone, 0)
+        await to_thread(remove_tree, gone.path)
+        await to_thread(self._marks.remove, name)
 
 
 def _variables(run: Run, places: Places) -> dict[str, str]:
@@ -294,15 +305,3 @@ def _cores(cpus: float) -> list[int]:
     """So many of those that this process may use; not always the same."""
     allowed = sorted(os.sched_getaffinity(0))
     return random.sample(allowed, min(len(allowed), math.ceil(cpus)))
-
-
-async def _in_thread(work: Callable[[Event], None]) -> None:
-    """Its end is waited for also where this is cancelled: nothing is written behind our back afterwards."""
-    abandoned = Event()
-    working = asyncio.ensure_future(to_thread(work, abandoned))
-    try:
-        await asyncio.shield(working)
-    except asyncio.CancelledError:
-        abandoned.set()
-        await asyncio.wait({working})
-        raise

@@ -16,14 +16,32 @@ from ci_server.runners.process.shim import this_boot
 class RunFolder:
     """The folder `run` of an attempt. Nothing here waits."""
 
-    def __init__(self, attempt: Path) -> None:
-        self.path = attempt / "run"
+    def __init__(self, attempt: Path, name: str = "run") -> None:
+        self.path = attempt / name
         self.project = self.path / "project"
         self.home = self.path / "home"
         self.temporary = self.path / "tmp"
         self.output = self.path / "output"
-        self.environment = self.path / "environment"
-        """Holds the path of what was installed for it; there once the run is prepared."""
+        self._environment = self.path / "environment"
+
+    def withdrawn(self) -> "RunFolder":
+        """What it is moved to before it is removed: a shim that is about to begin finds it gone, and does not."""
+        return RunFolder(self.path.parent, "removed")
+
+    def note_environment(self, environment: Path) -> None:
+        """The run is prepared, with what was installed there. Raises OSError."""
+        self._environment.write_text(f"{this_boot()} {environment}")
+
+    def environment(self) -> Path | None:
+        """What was installed for it; None where it is not prepared, or was before the machine was started anew.
+
+        Its project need not have reached the disk before that.
+        """
+        try:
+            boot, _, path = self._environment.read_text().partition(" ")
+        except FileNotFoundError:
+            return None
+        return Path(path) if path and boot == this_boot() else None
 
     def was_started(self) -> bool:
         return (self.path / "started").exists()

@@ -23,6 +23,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def main() -> None:  # pragma: no cover
     """Say what became of it, and follow the run to its end."""
+    _close_inherited()
     try:
         _supervise(json.loads(sys.stdin.buffer.read()))
     except Exception as error:  # noqa: BLE001  # who started it gets to read it
@@ -48,6 +49,9 @@ def _supervise(task: Task) -> None:  # pragma: no cover
     if not _claim():
         _say("there")
         return
+    if not _is_in_place(task["folder"]):
+        _say("removed")
+        return
     _say("started")
     run.follow()
     _conclude(run)
@@ -66,6 +70,21 @@ def _claim() -> bool:  # pragma: no cover
         os.unlink(part)  # noqa: PTH108
     _sync_folder()
     return True
+
+
+def _is_in_place(folder: str) -> bool:  # pragma: no cover
+    """Whether the run was not removed before it was claimed; who removes it moves it away first, and looks then."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.stat(folder), os.stat("."))  # noqa: PTH116
+    return False
+
+
+def _close_inherited() -> None:  # pragma: no cover
+    """Else a lock that the server holds would be held on by us; some event loops let their children have it."""
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+        if descriptor > 2:  # noqa: PLR2004  # what the server has to say, and wants to hear
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
 
 def _conclude(run: SupervisedRun) -> None:  # pragma: no cover

@@ -24,7 +24,7 @@ LOOK_SECONDS = 0.1
 PIPE_BYTES = 1024**2
 KILLING_SECONDS = 30.0
 OPEN_FILES = 4096
-BWRAP_GENERATIONS = 2
+BWRAP_GENERATIONS = 1
 OOM_SCORE = b"500"  # where the machine runs out of memory, the run goes before the server does
 RESET = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -84,7 +84,7 @@ class SupervisedRun:  # pragma: no cover  # in a process without site packages; 
         poll = select.poll()
         poll.register(wake, select.POLLIN)
         poll.register(self._pipe, select.POLLIN)
-        while self._reap(child) and self.code is None:
+        while self._reap(child) and (self.code is None or self._is_in_its_grace()):
             self._keep_limits()
             poll.poll(LOOK_SECONDS * 1000)
             with contextlib.suppress(BlockingIOError):
@@ -96,6 +96,10 @@ class SupervisedRun:  # pragma: no cover  # in a process without site packages; 
         self._kill_all(child)
         while self._pump():
             pass
+
+    def _is_in_its_grace(self) -> bool:
+        """A shell that was asked to end is often gone before what it started has cleaned up."""
+        return self.stopped is not None and time.monotonic() < self._kill_at
 
     def _ask(self, *_: object) -> None:
         self._asked = True
