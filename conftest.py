@@ -120,6 +120,21 @@ def drop_database(throwaway_databases: ThrowawayDatabases) -> Callable[[str], No
     return throwaway_databases.drop
 
 
+@pytest.fixture
+async def skip_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """`skip_ahead(seconds: float)`: for the timers of the event loop so much time passes at once.
+
+    With this and a deadline of hours, what has to be done by then is, however busy the machine.
+    """
+    loop = asyncio.get_running_loop()
+
+    def skip(seconds: float) -> None:
+        time = loop.time
+        monkeypatch.setattr(loop, "time", lambda: time() + seconds)
+
+    return skip
+
+
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """A Valkey (or the Redis of TEST_REDIS_URL) that is shared by the run: use keys of your own."""

@@ -2,8 +2,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
-from factories import NOON, batch, make_key
+from factories import NOON, batch, make_key, started
 from httpx import ASGITransport
 from mcp_agent import Agent, agent_of
 from starlette.types import ASGIApp
@@ -17,6 +16,26 @@ from dependency_graph.infrastructure.migrating import migrate
 from dependency_graph.infrastructure.postgres_graph import graph_transaction
 from dependency_graph.settings import Settings
 from toolhive_client import ToolhiveClient
+
+WITHIN_SECONDS = (
+    "api_access.key_store._TIMEOUT_SECONDS",
+    "dependency_graph.infrastructure.database.POOL_WAIT_SECONDS",
+    "dependency_graph.infrastructure.graph_metrics._COUNTED_WITHIN_SECONDS",
+    "dependency_graph.shutdown.STOP_SECONDS",
+    "observability.tracing.FLUSH_SECONDS",
+)
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Generator[pytest.MonkeyPatch]:
+    """What has to be done within a few seconds has a minute: on a busy machine a few may just pass.
+
+    Call its `undo` for the real bounds.
+    """
+    with pytest.MonkeyPatch.context() as patience:
+        for name in WITHIN_SECONDS:
+            patience.setattr(name, 60)
+        yield patience
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +86,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncGenerator[ASGIApp]:
-    async with LifespanManager(create_app(settings)) as manager:
+    async with started(create_app(settings)) as manager:
         yield manager.app
 
 
@@ -114,5 +133,5 @@ async def toolhive_client(toolhive: ToolhiveServer) -> AsyncGenerator[ToolhiveCl
     async def at_once(_seconds: float) -> None:
         """Not at all."""
 
-    async with ToolhiveClient(toolhive.url, timeout_seconds=5, sleep=at_once) as client:
+    async with ToolhiveClient(toolhive.url, timeout_seconds=30, sleep=at_once) as client:
         yield client

@@ -4,14 +4,21 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from asgi_lifespan import LifespanManager
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.types import ASGIApp
 
 from api_access import KeyStore, asyncpg_url
 from dependency_graph.application.ingest import Batch, Edge, Node
 from dependency_graph.domain.dependency import Attributes, DependencyCriticality, DiscoverySource, Pair
 
 NOON = datetime(2026, 2, 14, 12, tzinfo=UTC)
+
+
+def started(app: ASGIApp) -> LifespanManager:
+    """A context in which `app` runs; it has a minute to start, and one to stop."""
+    return LifespanManager(app, startup_timeout=60, shutdown_timeout=60)
 
 
 def later(hours: float = 1) -> datetime:

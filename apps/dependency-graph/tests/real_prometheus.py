@@ -34,7 +34,9 @@ class RealPrometheus:
     def value(self, query: str) -> float:
         """The one value that `query` has now, or 0."""
         try:
-            answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, trust_env=False)
+            answer = httpx.get(
+                f"{self.url}/api/v1/query", params={"query": query}, trust_env=False, timeout=60
+            )
         except httpx.TransportError:
             return 0
         result = answer.json()["data"]["result"] if answer.is_success else []

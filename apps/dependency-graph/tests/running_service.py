@@ -25,8 +25,8 @@ API = "/api/v1"
 INGEST = f"{API}/services/dependencies"
 COMMAND = (sys.executable, "-m", "dependency_graph")
 UNLIMITED = RateLimit(999_999_999, 60)
-WITHIN_SECONDS = 60
-STOPPED_WITHIN_SECONDS = 10
+WITHIN_SECONDS = 120
+STOPPED_WITHIN_SECONDS = 30
 
 
 def until(condition: Callable[[], object], seconds: float = WITHIN_SECONDS) -> None:
@@ -41,9 +41,14 @@ def until(condition: Callable[[], object], seconds: float = WITHIN_SECONDS) -> N
 async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
     """Wait until so many transactions wait for locks on the server of `connection`; raises TimeoutError."""
     waiting = "SELECT count(*) >= $1 FROM pg_locks WHERE NOT granted"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WITHIN_SECONDS):
         while not await connection.fetchval(waiting, number):
             await asyncio.sleep(0.02)
+
+
+def patient(redis_url: str, seconds: int = 60) -> str:
+    """That URL, where each answer has so many seconds: on a busy machine a quarter of one may just pass."""
+    return f"{redis_url}?socket_timeout={seconds}&socket_connect_timeout={seconds}"
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
@@ -116,7 +121,9 @@ class RunningService:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False, verify=False).is_success
+            return httpx.get(
+                f"{self.url}/readyz", trust_env=False, timeout=WITHIN_SECONDS, verify=False
+            ).is_success
         except httpx.TransportError:
             return False
 

@@ -124,11 +124,11 @@ def test_without_a_database_serve_starts_one_and_takes_it_along_when_it_ends(
     tmp_path: Path, workers: str, number: signal.Signals, code: int
 ) -> None:
     with RunningService(tmp_path, ["--data-dir", str(tmp_path / "fleet")], API_WORKERS=workers) as alone:
-        assert httpx.get(f"{alone.url}{API}/services", trust_env=False).status_code == 401
+        assert httpx.get(f"{alone.url}{API}/services", trust_env=False, timeout=60).status_code == 401
         assert "postgres" in {process.name() for process in alone.look()}
         alone.signal(number)
         assert alone.exit_code() == code
-        until(lambda: not alive(alone.seen), seconds=10)
+        until(lambda: not alive(alone.seen))
 
 
 def test_logs_are_json_and_hold_no_secret(
@@ -139,7 +139,7 @@ def test_logs_are_json_and_hold_no_secret(
     assert password
     with (
         RunningService(tmp_path, DATABASE_URL=database_url, LOG_LEVEL="DEBUG", API_WORKERS="1") as service,
-        httpx.Client(base_url=service.url, headers={"X-API-Key": key}, trust_env=False) as client,
+        httpx.Client(base_url=service.url, headers={"X-API-Key": key}, trust_env=False, timeout=60) as client,
     ):
         wrong = {"Authorization": f"Bearer {key[:-1]}0"}
         statuses = [

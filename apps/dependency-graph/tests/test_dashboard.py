@@ -51,7 +51,7 @@ def test_every_metric_that_is_shown_is_told_by_a_running_service(
     settings = {"API_WORKERS": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     with RunningService(tmp_path, DATABASE_URL=database_url, **settings) as service:
         accept = {"Accept": "application/openmetrics-text"}
-        text = httpx.get(f"{service.url}/metrics", headers=accept, trust_env=False).text
+        text = httpx.get(f"{service.url}/metrics", headers=accept, trust_env=False, timeout=60).text
     assert len(names) > 15
     assert names <= _told(list(text_string_to_metric_families(text)))
 

@@ -71,7 +71,7 @@ def lazy(service: RunningService, client: httpx.Client) -> Generator[Callable[[]
 
     def read() -> socket.socket:
         # Who read before may not have left yet.
-        until(is_served, 10)
+        until(is_served)
         return readers[-1]
 
     yield read
@@ -88,11 +88,11 @@ def test_two_are_served_at_once_and_who_hangs_up_makes_room(
     service: RunningService, client: httpx.Client, lazy: Callable[[], socket.socket]
 ) -> None:
     first = lazy()
-    until(lambda: len(client.get(f"{API}/graph").content) > 24_000_000, 10)
+    until(lambda: len(client.get(f"{API}/graph").content) > 24_000_000)
     second = lazy()
     assert _asked(client) == (503, "10")
     first.close()
-    until(lambda: _asked(client) == (200, None), 10)
+    until(lambda: _asked(client) == (200, None))
     second.close()
     assert "Traceback" not in service.log
 
@@ -107,4 +107,4 @@ def test_an_answer_that_breaks_is_not_taken_for_a_whole_one(
         last, total = (last + piece)[-5:], total + len(piece)
     # Of a whole one, the last chunk is empty.
     assert (last != b"0\r\n\r\n", total < 24_000_000) == (True, True)
-    until(lambda: _asked(client) == (200, None), 10)
+    until(lambda: _asked(client) == (200, None))

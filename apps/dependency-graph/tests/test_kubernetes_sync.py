@@ -5,8 +5,7 @@ from collections.abc import Generator
 import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
-from asgi_lifespan import LifespanManager
-from factories import make_key
+from factories import make_key, started
 from httpx import ASGITransport
 from inventory_service import REGISTRY, WORKLOADS, InventoryService, inventory_service
 from kubernetes_objects import SECRET, mcp_remote_proxy, mcp_server, mcp_server_entry, with_phase
@@ -142,7 +141,7 @@ async def test_without_a_toolhive_there_is_no_registry_and_the_reason_is_told(
 ) -> None:
     told = {"runtime_mode": "k8s", "k8s_api_server_url": kubernetes.url, "toolhive_url": None}
     key = {"X-API-Key": await make_key(database_url, "admin")}
-    async with LifespanManager(create_app(settings.model_copy(update=told))) as manager:
+    async with started(create_app(settings.model_copy(update=told))) as manager:
         transport = ASGITransport(manager.app)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://graph/api/v1", headers=key

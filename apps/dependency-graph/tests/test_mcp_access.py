@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
-from factories import body, make_key
+from factories import body, make_key, started
 
 from api_access import RateLimit
 from dependency_graph.app import create_app
@@ -101,7 +100,7 @@ async def test_a_key_that_only_writes_cannot_read(stranger: httpx.AsyncClient, d
 async def strict(settings: Settings, database_url: str) -> AsyncGenerator[httpx.AsyncClient]:
     """A client whose key may read twice and write once a minute."""
     limits = {"rate_limit_query": RateLimit(2, 60), "rate_limit_ingestion": RateLimit(1, 60)}
-    async with LifespanManager(create_app(settings.model_copy(update=limits))) as manager:
+    async with started(create_app(settings.model_copy(update=limits))) as manager:
         transport = httpx.ASGITransport(manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://graph/api/v1") as client:
             yield _as(client, await make_key(database_url, "admin"))
@@ -169,7 +168,7 @@ async def test_only_known_hosts_and_origins_are_served(
     settings: Settings, database_url: str, headers: dict[str, str], status: int
 ) -> None:
     known = settings.model_copy(update={"mcp_allowed_hosts": ["graph.example"]})
-    async with LifespanManager(create_app(known)) as manager:
+    async with started(create_app(known)) as manager:
         transport = httpx.ASGITransport(manager.app)
         async with httpx.AsyncClient(transport=transport, headers=headers) as client:
             answer = await send(_as(client, await make_key(database_url, "read")), "ping")

@@ -16,7 +16,7 @@ from fastmcp import Client
 from fastmcp.client.transports import StreamableHttpTransport
 from fastmcp.exceptions import ToolError
 from mcp import MCPError
-from running_service import RunningService, make_key_with_limits
+from running_service import RunningService, make_key_with_limits, patient
 
 from api_access import RateLimit
 
@@ -29,7 +29,8 @@ def service(
 ) -> Generator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
     limits = {"RATE_LIMIT_QUERY": "6000/min", "RATE_LIMIT_INGESTION": "600/min"}
-    with RunningService(folder, DATABASE_URL=module_database_url, REDIS_URL=valkey_url, **limits) as service:
+    shared = {"REDIS_URL": patient(valkey_url)}
+    with RunningService(folder, DATABASE_URL=module_database_url, **shared, **limits) as service:
         yield service
 
 

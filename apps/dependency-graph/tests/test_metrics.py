@@ -105,7 +105,8 @@ def _pool() -> dict[str, float | None]:
     }
 
 
-async def test_who_gets_no_connection_is_counted(database_url: str) -> None:
+async def test_who_gets_no_connection_is_counted(database_url: str, patience: pytest.MonkeyPatch) -> None:
+    patience.undo()
     narrow = Database(database_url, 1, 0)
     before = REGISTRY.get_sample_value("database_pool_timeouts_total") or 0
     async with narrow.read():
@@ -118,7 +119,7 @@ async def test_who_gets_no_connection_is_counted(database_url: str) -> None:
 
 def _samples(service: RunningService, name: str) -> list[Sample]:
     """Of one worker's answer, whichever took the request."""
-    text = httpx.get(f"{service.url}/metrics", headers=OPENMETRICS, trust_env=False).text
+    text = httpx.get(f"{service.url}/metrics", headers=OPENMETRICS, trust_env=False, timeout=60).text
     families = text_string_to_metric_families(text)
     return [sample for family in families for sample in family.samples if sample.name == name]
 

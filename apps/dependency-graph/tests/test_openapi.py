@@ -91,7 +91,7 @@ def server(module_database_url: str) -> None:
 
 @pytest.fixture(scope="module")
 def document(service: RunningService) -> dict[str, Any]:
-    return httpx.get(f"{service.url}/openapi.json", trust_env=False).json()
+    return httpx.get(f"{service.url}/openapi.json", trust_env=False, timeout=60).json()
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_every_kind_of_body_is_one_that_is_sent_here(document: dict[str, Any]) -
 def test_the_examples_run_one_after_another_as_they_stand(
     document: dict[str, Any], service: RunningService, key: dict[str, str], subtests: pytest.Subtests
 ) -> None:
-    with httpx.Client(base_url=service.url, headers=key, trust_env=False) as client:
+    with httpx.Client(base_url=service.url, headers=key, trust_env=False, timeout=60) as client:
         [cycle] = client.post(INGEST, json=body("xy", "yx")).json()["circular_dependencies_detected"]
         for name, operation in _documented(document):
             method, path = name.split()
@@ -183,7 +183,7 @@ def test_the_example_of_a_stream_runs_as_it_stands(
     query = {"source": "manual", "timestamp": NOON.isoformat()}
     headers = key | {"Content-Type": NDJSON}
     answer = httpx.post(
-        f"{service.url}{INGEST}", params=query, headers=headers, content=lines, trust_env=False
+        f"{service.url}{INGEST}", params=query, headers=headers, content=lines, trust_env=False, timeout=60
     )
     assert answer.status_code == 202, answer.text
     assert answer.json()["edges_received"] == 1

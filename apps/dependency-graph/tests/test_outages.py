@@ -17,8 +17,7 @@ import asyncpg
 import httpx
 import psutil
 import pytest
-from asgi_lifespan import LifespanManager
-from factories import body
+from factories import body, started
 from running_service import (
     API,
     INGEST,
@@ -211,7 +210,7 @@ async def refusing(request: pytest.FixtureRequest, postgres: EmbeddedPostgres) -
 async def test_a_database_that_lets_nobody_in_is_named_and_no_fault_of_ours(refusing: str) -> None:
     settings = Settings.model_validate({"database_url": refusing})
     key = f"fleet_{'0' * 12}_" + "x" * 38
-    async with LifespanManager(create_app(settings)) as manager:
+    async with started(create_app(settings)) as manager:
         transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://graph") as client:
             ready = await client.get("/readyz")

@@ -6,8 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
-from factories import make_key
+from factories import make_key, started
 from real_prometheus import RealPrometheus, needs_prometheus, real_prometheus
 from running_service import until
 
@@ -79,10 +78,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Generator[RealPromet
 async def client(
     settings: Settings, database_url: str, prometheus: RealPrometheus
 ) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of a service that asks the real Prometheus, of the last minute."""
-    asking = {"prometheus_url": prometheus.url, "otel_graph_ingest_interval_minutes": 1}
+    """A client of a service that asks the real Prometheus, of the last ten minutes."""
+    asking = {"prometheus_url": prometheus.url, "otel_graph_ingest_interval_minutes": 10}
     key = {"X-API-Key": await make_key(database_url, "admin")}
-    async with LifespanManager(create_app(settings.model_copy(update=asking))) as manager:
+    async with started(create_app(settings.model_copy(update=asking))) as manager:
         transport = httpx.ASGITransport(manager.app)
         async with httpx.AsyncClient(
             transport=transport, base_url="http://graph/api/v1", headers=key

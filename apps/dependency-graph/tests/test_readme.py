@@ -37,7 +37,9 @@ def variables(
     url = create_database(template=migrated_database)
     key = make_key_with_limits(url, query=UNLIMITED, ingestion=UNLIMITED)
     with RunningService(tmp_path_factory.mktemp("readme"), DATABASE_URL=url, API_WORKERS="1") as service:
-        told = httpx.post(f"{service.url}{INGEST}", json=SAMPLE, headers={"X-API-Key": key}, trust_env=False)
+        told = httpx.post(
+            f"{service.url}{INGEST}", json=SAMPLE, headers={"X-API-Key": key}, trust_env=False, timeout=60
+        )
         assert told.status_code == 202
         yield {"GRAPH": f"{service.url}/api/v1", "KEY": key}
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from factories import body
 from redis.asyncio import Redis
-from running_service import API, INGEST, UNLIMITED, RunningService, make_key_with_limits, until
+from running_service import API, INGEST, UNLIMITED, RunningService, make_key_with_limits, patient, until
 
 from api_access import RateLimit
 from embedded_services import EmbeddedValkey
@@ -36,7 +36,7 @@ def replicas(
     folder = tmp_path_factory.mktemp("replicas")
 
     def start(_number: int) -> RunningService:
-        return RunningService(folder, DATABASE_URL=module_database_url, REDIS_URL=valkey.url)
+        return RunningService(folder, DATABASE_URL=module_database_url, REDIS_URL=patient(valkey.url, 1))
 
     with ThreadPoolExecutor() as threads, ExitStack() as stack:
         yield [stack.enter_context(replica) for replica in threads.map(start, range(2))]
@@ -84,7 +84,7 @@ def _dependencies(service_id: str, **parameters: object) -> str:
 
 async def _metric(replicas: Iterable[RunningService], name: str) -> float:
     """A sample summed over all processes."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         pages = [(await client.get(f"{replica.url}/metrics")).text for replica in replicas]
     return sum(
         float(value)
@@ -210,7 +210,7 @@ async def test_whatever_befalls_valkey_no_answer_is_old_or_wrong_and_limits_are_
 
 async def _until_all_are_back(replicas: list[RunningService], clients: Iterable[httpx.AsyncClient]) -> None:
     """Every worker that missed Valkey finds it when it is asked the next time."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while any(replica.log.count(BACK) < replica.log.count(AWAY) for replica in replicas):
             for client in clients:
                 assert (await client.get(f"{API}/services?limit=1")).status_code == 200

@@ -56,7 +56,7 @@ def source() -> CountedReader:
 @pytest.fixture
 async def shared(valkey_url: str) -> AsyncGenerator[SharedAnswers]:
     # A machine that is busy is not what is tested here.
-    answers = SharedAnswers.connect(valkey_url, 60, uuid4().hex, timeout_seconds=10)
+    answers = SharedAnswers.connect(valkey_url, 60, uuid4().hex, timeout_seconds=60)
     yield answers
     await answers.close()
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
-from factories import body, make_key
+from factories import body, make_key, started
 from httpx import ASGITransport
 from sqlalchemy import text
 
@@ -28,7 +27,7 @@ async def client(settings: Settings, valkey_url: str) -> AsyncGenerator[httpx.As
     """A client of a service with all its caches."""
     cached = settings.model_copy(update={"redis_url": valkey_url})
     key = await make_key(str(settings.database_url), "read", "write", "admin")
-    async with LifespanManager(create_app(cached)) as manager:
+    async with started(create_app(cached)) as manager:
         transport = ASGITransport(manager.app)
         async with httpx.AsyncClient(
             transport=transport,

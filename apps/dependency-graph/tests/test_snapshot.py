@@ -54,7 +54,7 @@ async def reader(database: Database) -> AsyncGenerator[SnapshotReader]:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 

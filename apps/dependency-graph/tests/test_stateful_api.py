@@ -217,7 +217,7 @@ def client(module_database_url: str, valkey_url: str, tmp_path: Path) -> Generat
         RunningService(
             tmp_path, DATABASE_URL=module_database_url, API_WORKERS="1", **limits, **ageless
         ) as service,
-        httpx.Client(base_url=service.url, headers=headers, trust_env=False) as client,
+        httpx.Client(base_url=service.url, headers=headers, trust_env=False, timeout=60) as client,
     ):
         yield client
 

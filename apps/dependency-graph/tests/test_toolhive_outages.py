@@ -76,7 +76,10 @@ def victim(
     told = {"DATABASE_URL": module_database_url, "TOOLHIVE_URL": toolhive.url, "API_WORKERS": "1"}
     with RunningService(tmp_path, **told) as victim:
         run = httpx.post(
-            f"{victim.url}/api/v1/sync/{WORKLOADS}", headers=survivor.http.headers, trust_env=False
+            f"{victim.url}/api/v1/sync/{WORKLOADS}",
+            headers=survivor.http.headers,
+            trust_env=False,
+            timeout=60,
         )
         assert run.status_code == 202
         until(lambda: toolhive.asked[HUNG])
@@ -90,7 +93,7 @@ def victim(
 def test_while_toolhive_hangs_others_write(survivor: InventoryService, victim: RunningService) -> None:
     for url in (survivor.service.url, victim.url):
         answer = httpx.post(
-            f"{url}{INGEST}", json=body("ab"), headers=survivor.http.headers, timeout=5, trust_env=False
+            f"{url}{INGEST}", json=body("ab"), headers=survivor.http.headers, timeout=30, trust_env=False
         )
         assert answer.status_code == 202
     assert survivor.last_run(WORKLOADS)["status"] == "running"

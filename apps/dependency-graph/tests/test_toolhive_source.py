@@ -1,10 +1,12 @@
 """What is made of the answers of a ToolHive."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from counted_waits import Waits, under_way, until
 from structlog.testing import capture_logs
 from toolhive_server import WORKLOADS, ToolhiveServer
 
@@ -140,12 +142,22 @@ async def test_where_details_are_not_to_be_had_the_rest_goes_on(
     assert await _packages(source) == known | {"notes": NOTES_URL}
 
 
-async def test_where_details_take_too_long_the_rest_goes_on(toolhive: ToolhiveServer) -> None:
+async def test_where_details_take_too_long_the_rest_goes_on(
+    toolhive: ToolhiveServer, skip_ahead: Callable[[float], None]
+) -> None:
     toolhive.add("notes", upstream=NOTES_URL)
     toolhive.add("mail", upstream="https://mail.example.com/mcp")
-    toolhive.seconds[f"{WORKLOADS}/notes"] = 30
-    async with ToolhiveClient(toolhive.url, timeout_seconds=0.3) as client:
-        packages = await _packages(ToolhiveSource(client, None, Wanted()))
+    toolhive.seconds[f"{WORKLOADS}/notes"] = 3600
+    async with ToolhiveClient(toolhive.url, timeout_seconds=10, sleep=Waits()) as client:
+        asking = asyncio.create_task(_packages(ToolhiveSource(client, None, Wanted())))
+        for tries in (1, 2, 3):
+            await until(
+                lambda tries=tries: (
+                    (toolhive.asked[f"{WORKLOADS}/notes"], under_way("_details_or_error")) == (tries, 1)
+                )
+            )
+            skip_ahead(10)
+        packages = await asking
     assert packages == {"notes": None, "mail": "https://mail.example.com/mcp"}
 
 

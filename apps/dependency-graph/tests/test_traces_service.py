@@ -87,7 +87,7 @@ def _calling(caller: Tracer, kind: SpanKind, callee: Tracer, callee_kind: SpanKi
 
 def _edges(service: RunningService, key: str, name: str) -> dict[str, str]:
     url = f"{service.url}{API}/services/{name}/dependencies?direction=downstream&depth=1"
-    answer: dict[str, Any] = httpx.get(url, headers={"X-API-Key": key}, trust_env=False).json()
+    answer: dict[str, Any] = httpx.get(url, headers={"X-API-Key": key}, trust_env=False, timeout=60).json()
     return {edge["target"]: edge["communication_mode"] for edge in answer.get("edges", [])}
 
 

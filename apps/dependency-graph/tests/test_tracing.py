@@ -6,8 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asgi_lifespan import LifespanManager
-from factories import body, make_key
+from factories import body, make_key, started
 from running_service import RunningService, until
 from sqlalchemy import text
 from trace_collector import TraceCollector, trace_collector
@@ -34,7 +33,7 @@ def collector() -> Generator[TraceCollector]:
 async def _serving(settings: Settings, endpoint: str, rate: float = 0) -> AsyncGenerator[httpx.AsyncClient]:
     """A client of a service that traces; by its end all spans are with the collector."""
     traced = {"otel_exporter_otlp_endpoint": endpoint, "otel_trace_sample_rate": rate}
-    async with LifespanManager(create_app(settings.model_copy(update=traced))) as manager:
+    async with started(create_app(settings.model_copy(update=traced))) as manager:
         transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
         headers = {"X-API-Key": await make_key(str(settings.database_url), "read", "write")}
         async with httpx.AsyncClient(transport=transport, base_url="http://graph", headers=headers) as client:
@@ -137,7 +136,7 @@ def test_each_worker_exports_while_it_runs(
     with RunningService(tmp_path, DATABASE_URL=database_url, **settings, **soon) as service:
 
         def two_have_told() -> bool:
-            httpx.get(f"{service.url}/api/v1/services", trust_env=False)
+            httpx.get(f"{service.url}/api/v1/services", trust_env=False, timeout=60)
             return len({span.resource["service.instance.id"] for span in collector.spans}) == 2
 
         until(two_have_told)

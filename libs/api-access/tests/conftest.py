@@ -8,6 +8,18 @@ from api_access.key_store import KeyStore
 from api_access.migrating import migrate
 
 
+@pytest.fixture(autouse=True)
+def patience() -> Generator[pytest.MonkeyPatch]:
+    """What has to be done within a few seconds has a minute: on a busy machine a few may just pass.
+
+    Call its `undo` for the real bounds.
+    """
+    with pytest.MonkeyPatch.context() as patience:
+        patience.setattr("api_access.key_store._TIMEOUT_SECONDS", 60)
+        patience.setattr("api_access.key_use._STOP_SECONDS", 60)
+        yield patience
+
+
 @pytest.fixture(scope="session")
 def migrated_template(create_database: Callable[..., str]) -> str:
     url = create_database()

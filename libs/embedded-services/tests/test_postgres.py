@@ -23,6 +23,15 @@ from embedded_services.server import free_port
 Query = Callable[[str, str], str]
 Eventually = Callable[[Callable[[], bool]], None]
 
+# A start that does not get as far as the finished folder, however late it is killed.
+NEVER_MADE = """
+import sys, time
+from pathlib import Path
+from embedded_services import EmbeddedPostgres
+Path.rename = lambda *_: time.sleep(300)
+EmbeddedPostgres(Path(sys.argv[1])).start()
+"""
+
 
 @pytest.mark.parametrize("version", [16, 18])
 def test_it_answers_queries_in_the_version_asked_for(
@@ -63,7 +72,7 @@ def test_stop_does_not_wait_for_clients(tmp_path: Path, query: Query, eventually
             lambda: query(url, "SELECT count(*) FROM pg_stat_activity WHERE wait_event='PgSleep'") == "1"
         )
         server.stop()
-        assert isinstance(client.exception(timeout=5), subprocess.CalledProcessError)
+        assert isinstance(client.exception(timeout=60), subprocess.CalledProcessError)
     assert server.exit_code() == 0
 
 
@@ -138,7 +147,7 @@ def test_a_busy_backend_of_a_killed_server_is_no_hindrance(
         os.kill(killed, 9)
         eventually(lambda: server.exit_code() == -9)
         assert answers_query(server.start())
-        assert client.exception(timeout=5)
+        assert client.exception(timeout=60)
         assert not any(map(is_running, backends))
 
 
@@ -157,10 +166,7 @@ def test_a_making_of_the_folder_that_was_killed_is_begun_again(
     eventually: Eventually,
     is_running: Callable[[int], bool],
 ) -> None:
-    script = (
-        "import sys, pathlib, embedded_services as e; e.EmbeddedPostgres(pathlib.Path(sys.argv[1])).start()"
-    )
-    process = start_script(script, tmp_path)
+    process = start_script(NEVER_MADE, tmp_path)
     eventually((tmp_path / "pgdata.new" / "base").exists)
     family = [member.pid for member in psutil.Process(process.pid).children(recursive=True)]
     process.kill()

@@ -31,5 +31,5 @@ async def test_a_database_can_be_created_on_a_running_event_loop(create_database
 
 def test_the_cache_is_there(valkey_url: str) -> None:
     address = urlsplit(valkey_url)
-    with socket.create_connection((address.hostname or "", address.port or 0), 5):
+    with socket.create_connection((address.hostname or "", address.port or 0), 30):
         assert address.scheme == "redis"

@@ -13,7 +13,7 @@ from embedded_services.server import free_port
 
 def say(url: str, *commands: str, password: str | None = None) -> list[str]:
     address = urlsplit(url)
-    with socket.create_connection((address.hostname or "", address.port or 0), 5) as connection:
+    with socket.create_connection((address.hostname or "", address.port or 0), 30) as connection:
         replies = connection.makefile("r")
         answers: list[str] = []
         for command in (f"AUTH {password or address.password}", *commands):

@@ -48,7 +48,7 @@ async def collected(folder: Path) -> Mapping[str, Any]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds, at most 15 s."""
-    async with asyncio.timeout(15):
+    """Wait until the condition holds, at most a minute."""
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)

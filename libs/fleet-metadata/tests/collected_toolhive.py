@@ -18,13 +18,13 @@ def workspace(url: str | None = None, **settings: Any) -> Workspace:
     return Workspace(Settings.model_validate({"toolhive_url": url, **settings}))
 
 
-def collector_of(toolhive: ToolhiveServer, seconds: float = 5, **settings: Any) -> ToolhiveCollector:
+def collector_of(toolhive: ToolhiveServer, seconds: float = 30, **settings: Any) -> ToolhiveCollector:
     """One that does not wait between its tries, and has so many seconds for each."""
     client = ToolhiveClient(toolhive.url, timeout_seconds=seconds, sleep=Waits())
     return ToolhiveCollector(workspace(toolhive.url, **settings), client)
 
 
-async def collected(toolhive: ToolhiveServer, seconds: float = 5) -> Reading:
+async def collected(toolhive: ToolhiveServer, seconds: float = 30) -> Reading:
     collector = collector_of(toolhive, seconds)
     try:
         return await collector.collect()

@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from running_metadata import COMMAND, environment
 from shown_collectors import REAL, installed
 
-WITHIN_SECONDS = 45
+WITHIN_SECONDS = 120
 SHOWN = ",".join(REAL)
 
 

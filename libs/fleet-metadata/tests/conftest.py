@@ -1,4 +1,4 @@
-"""What the tests of several parts share: forges at the wire, a client of agents, one that is dead."""
+"""What the tests of several parts share: forges at the wire, a client of agents, one that is dead, and patience."""
 
 import signal
 import socket
@@ -12,6 +12,30 @@ from fake_gitlab import FakeGitLab
 from read_agents import TOKEN
 
 from fleet_metadata.client import FleetClient
+from fleet_metadata.collection.board import Board
+
+WITHIN_SECONDS = (
+    "collectors.git.repository.CHECKOUT_WITHIN_SECONDS",
+    "collectors.toolhive.toolhive_collector._DETAILS_SECONDS",
+    "collectors.toolhive.toolhive_collector._SECONDS",
+    "collectors.workspace.coder_tasks._PATIENCE_SECONDS",
+    "collectors.workspace.resources.READ_WITHIN_SECONDS",
+    "collectors.workspace.task_file.READ_WITHIN_SECONDS",
+    "collectors.workspace.task_processes.READ_WITHIN_SECONDS",
+)
+
+
+@pytest.fixture(autouse=True)
+def patience() -> Generator[pytest.MonkeyPatch]:
+    """What has to be done within a second or two has half a minute: on a busy machine two may just pass.
+
+    Call its `undo` for the real bounds.
+    """
+    with pytest.MonkeyPatch.context() as patience:
+        for name in WITHIN_SECONDS:
+            patience.setattr(f"fleet_metadata.{name}", 30.0)
+        patience.setitem(Board.__init__.__kwdefaults__ or {}, "deadline_seconds", 30.0)
+        yield patience
 
 
 @pytest.fixture
@@ -32,7 +56,7 @@ def gitlab_wire(gitlab: FakeGitLab) -> Generator[None]:
 
 @pytest.fixture
 async def client() -> AsyncGenerator[FleetClient]:
-    async with FleetClient(TOKEN, timeout=5.0) as client:
+    async with FleetClient(TOKEN, timeout=30.0) as client:
         yield client
 
 

@@ -96,7 +96,7 @@ class Clock:
         return self.now
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Let others go on until `condition` holds."""
     async with asyncio.timeout(seconds):
         while not condition():

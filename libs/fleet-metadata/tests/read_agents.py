@@ -30,6 +30,6 @@ async def readable(client: FleetClient, url: str, **query: Any) -> WorkspaceMeta
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)

@@ -15,8 +15,8 @@ from embedded_services.server import free_port
 from fleet_metadata.settings import Settings
 
 COMMAND = (sys.executable, "-P", "-m", "fleet_metadata")
-WITHIN_SECONDS = 45
-STOPPED_WITHIN_SECONDS = 10
+WITHIN_SECONDS = 120
+STOPPED_WITHIN_SECONDS = 30
 
 _ALIASES = {"GH_TOKEN", "CODER_SESSION_TOKEN", "CODER_WORKSPACE_OWNER_NAME", "CODER_WORKSPACE_AGENT_NAME"}
 
@@ -57,13 +57,13 @@ class RunningMetadata:
             time.sleep(0.05)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send the signal, and give the exit code; raises subprocess.TimeoutExpired after ten seconds."""
+        """Send the signal, and give the exit code; raises subprocess.TimeoutExpired after half a minute."""
         self._process.send_signal(number)
         return self._process.wait(STOPPED_WITHIN_SECONDS)
 
     def _is_up(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/livez", trust_env=False).is_success
+            return httpx.get(f"{self.url}/livez", trust_env=False, timeout=WITHIN_SECONDS).is_success
         except httpx.TransportError:
             return False
 

@@ -10,7 +10,7 @@ import structlog
 
 from fleet_metadata import CollectionFailed, Key, NotApplicable, Reading, ValueType, Workspace
 
-REAL = ("git", "github", "gitlab", "toolhive", "workspace")
+REAL = ("ci", "git", "github", "gitlab", "toolhive", "workspace")
 LONG_NAME = "shown_" + "n" * 121
 TOO_LONG_NAME = f"{LONG_NAME}n"
 

@@ -50,7 +50,7 @@ def str_id(value: object) -> str:
 
 async def read_beside_others(broken: MadeCollector) -> Answer:
     other = MadeCollector({"other_branch": "x", "other_commit": None}, name="other")
-    answer = await Board([broken, other], deadline_seconds=1).read()
+    answer = await Board([broken, other], deadline_seconds=30).read()
     assert value_of(answer, "other_branch") == "x"
     assert state_of(answer, "other")["status"] == "ok"
     return answer

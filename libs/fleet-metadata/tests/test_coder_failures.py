@@ -13,16 +13,18 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from coder_answers import CHAT, OTHER_WORKSPACE, TOKEN, WORKSPACE, Coder, chat, fault, state, task, told
+from counted_waits import until
 from small_server import Asked, SmallServer, small_server
 from small_server import Told as Answer
 
 from fleet_metadata.collector import CollectionFailed
+from fleet_metadata.collectors.workspace import coder_tasks
 from fleet_metadata.collectors.workspace.coder_api import LARGEST_ANSWER, CoderApi, _same_host
 from fleet_metadata.collectors.workspace.coder_tasks import CoderTasks
 from fleet_metadata.collectors.workspace.task import Task, TaskStatus, Told
 
 AT_WORK = Task(TaskStatus.RUNNING, "Running the tests", "coder")
-WELL_BEYOND = 20.0
+WELL_BEYOND = 60.0
 
 
 @pytest.fixture
@@ -237,21 +239,30 @@ def slow(goes_on: threading.Event, coder: Coder) -> Generator[SmallServer]:
 
 
 async def test_a_slow_coder_is_waited_for_less_than_a_second_and_tells_later(
-    slow: SmallServer, goes_on: threading.Event
+    slow: SmallServer, goes_on: threading.Event, patience: pytest.MonkeyPatch
 ) -> None:
+    patience.undo()
+    assert coder_tasks._PATIENCE_SECONDS < 1
     async with _source(slow.url) as source:
         before = monotonic()
-        assert await source.read() == Told(warning="Coder: no answer for 1 s")
-        assert 0.7 < monotonic() - before < 1.9
+        told = await source.read()
+        # Who waited for its answer would do so for a minute.
+        assert 0.7 < monotonic() - before < 20
+        assert told.task is None
+        assert (told.warning or "").startswith("Coder: no answer for ")
         goes_on.set()
         until = monotonic() + WELL_BEYOND
         while (await source.read()).task != AT_WORK:
             assert monotonic() < until
 
 
-async def test_a_coder_that_does_not_answer_at_all_is_given_up(slow: SmallServer) -> None:
-    warning = await _warning(slow.url, api=CoderApi(slow.url, TOKEN, timeout_seconds=0.2))
-    assert warning == "no answer for 0.2 s"
+async def test_a_coder_that_does_not_answer_at_all_is_given_up(
+    slow: SmallServer, skip_ahead: Callable[[float], None]
+) -> None:
+    warning = asyncio.create_task(_warning(slow.url, api=CoderApi(slow.url, TOKEN, timeout_seconds=10)))
+    await until(lambda: slow.asked)
+    skip_ahead(10)
+    assert await warning == "no answer for 10 s"
 
 
 async def test_the_end_does_not_wait_for_a_slow_coder(slow: SmallServer) -> None:
@@ -262,7 +273,7 @@ async def test_the_end_does_not_wait_for_a_slow_coder(slow: SmallServer) -> None
             assert monotonic() < until
             await asyncio.sleep(0.001)
         before = monotonic()
-    assert monotonic() - before < 5
+    assert monotonic() - before < 20
     assert (await reading).task is None
 
 
@@ -288,7 +299,7 @@ async def test_a_rate_limit_is_kept_to(
     coder.instead = lambda _: fault(429, headers={"Retry-After": retry_after})
     async with _source(server.url) as source:
         await source.read()
-        assert source._refreshed._next - monotonic() == pytest.approx(seconds, abs=5)
+        assert source._refreshed._next - monotonic() == pytest.approx(seconds, abs=29)
         await source.read()
     assert len(server.asked) == 1
 
@@ -304,14 +315,15 @@ async def _until(source: CoderTasks, fits: Callable[[Told], bool]) -> Told:
 async def test_what_coder_said_last_holds_for_a_while_and_then_no_more(
     server: SmallServer, coder: Coder
 ) -> None:
-    async with _source(server.url, holds_seconds=0.5) as source:
+    async with _source(server.url, holds_seconds=3600) as source:
         assert await source.read() == Told(AT_WORK)
         coder.instead = lambda _: fault(500)
         assert (await _until(source, lambda told: told.warning is not None)).task == AT_WORK
+        source._holds_seconds = 0.5
         gone = await _until(source, lambda told: told.task is None)
         assert gone.warning == "Coder: answers 500: see its log, and check CODER_AGENT_URL"
         coder.instead = lambda _: None
-        assert await _until(source, lambda told: told.task is not None) == Told(AT_WORK)
+        assert await _until(source, lambda told: told == Told(AT_WORK))
 
 
 async def test_a_task_that_is_gone_is_no_task(server: SmallServer, coder: Coder) -> None:

@@ -57,7 +57,7 @@ def collected() -> Collected:
 
 @pytest.fixture
 def readers(clock: Clock, collected: Collected) -> Crowd:
-    return Crowd(collected, 3.0, clock)
+    return Crowd(collected, 60.0, clock)
 
 
 async def read_together(readers: Crowd, number: int) -> set[str]:
@@ -136,12 +136,14 @@ async def test_once_the_crowd_is_gone_each_reader_gets_a_new_answer(readers: Cro
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0)
 
 
-async def test_a_crowd_gets_over_http_what_one_reader_gets() -> None:
+async def test_a_crowd_gets_over_http_what_one_reader_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a busy machine a quarter of a second may just pass.
+    monkeypatch.setattr(crowd, "SHARED_SECONDS", 3600.0)
     git = Told()
     async with client_of(git) as client:
         alone = await client.get("/metadata")
@@ -177,11 +179,15 @@ def _crowds() -> int:
     return sum(isinstance(found, Crowd) for found in gc.get_objects())
 
 
-async def test_of_any_number_of_selections_those_that_nobody_reads_any_more_are_not_kept() -> None:
+async def test_of_any_number_of_selections_those_that_nobody_reads_any_more_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     board, before = Board([Told()]), _crowds()
+    monkeypatch.setattr(crowd, "SHARED_SECONDS", 3600.0)
     for number in range(150):
         await board.read(Selection(prefix=f"git_{number}"))
     assert _crowds() - before >= 100
+    monkeypatch.undo()
     read_at = monotonic()
     await _until(lambda: monotonic() - read_at > crowd.SHARED_SECONDS)
     await board.read()

@@ -63,7 +63,7 @@ async def test_a_server_may_be_below_a_path(client: FleetClient, path: str) -> N
 
 async def test_without_a_token_none_is_sent() -> None:
     for token in (None, ""):
-        async with FleetClient(token) as client, agent(told(GOOD)) as well:
+        async with FleetClient(token, timeout=30) as client, agent(told(GOOD)) as well:
             await readable(client, well.url)
         assert "authorization" not in well.asked[0].headers
 
@@ -137,7 +137,7 @@ async def test_an_etag_that_cannot_be_asked_by_is_not(client: FleetClient, etag:
 
 
 async def test_what_is_too_old_is_asked_for_anew() -> None:
-    async with agent(_with_etag('"abc"')) as steady, FleetClient(remember_seconds=0) as client:
+    async with agent(_with_etag('"abc"')) as steady, FleetClient(timeout=30, remember_seconds=0) as client:
         for _ in range(2):
             assert not (await readable(client, steady.url)).unchanged
 
@@ -152,5 +152,5 @@ async def test_a_cookie_is_for_nobody(client: FleetClient) -> None:
 async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch, dead_url: str) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, dead_url)
-    async with agent(told(GOOD)) as well, FleetClient(TOKEN) as client:
+    async with agent(told(GOOD)) as well, FleetClient(TOKEN, timeout=30) as client:
         await readable(client, well.url)

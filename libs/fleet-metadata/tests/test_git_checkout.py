@@ -1,5 +1,6 @@
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -153,20 +154,22 @@ async def test_those_who_ask_at_the_same_time_share_a_reading(made: MadeReposito
 
 
 async def test_git_that_hangs_is_ended_though_nobody_asks_any_more(
-    made: MadeRepository, tmp_path: Path, children: Children
+    made: MadeRepository, tmp_path: Path, children: Children, skip_ahead: Callable[[float], None]
 ) -> None:
     repository = Repository(made.folder, script(tmp_path, "sleep 300 & wait"))
     asking = asyncio.create_task(repository.checkout())
     await until(lambda: len(children(recursive=True)) == 4)
     asking.cancel()
+    skip_ahead(30)
     await until(lambda: children() == [])
 
 
 async def test_one_who_waits_for_git_that_hangs_is_told(
-    made: MadeRepository, tmp_path: Path, children: Children
+    made: MadeRepository, tmp_path: Path, children: Children, patience: pytest.MonkeyPatch
 ) -> None:
+    patience.undo()
     repository = Repository(made.folder, script(tmp_path, "sleep 300"))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         with pytest.raises(CollectionFailed, match="git gave no answer within 2 s"):
             await repository.checkout()
     await until(lambda: children() == [])

@@ -1,6 +1,6 @@
 import asyncio
 import os
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -45,25 +45,25 @@ async def test_one_that_fails_ends_the_others(
       *" status "*) {SLEEP} & touch "$(dirname "$0")/hanging"; wait;;
       *) exec git "$@";;
     esac"""
-    began = time.monotonic()
-    with pytest.raises(CollectionFailed, match=r"^git says: fatal: it broke$"):
-        await git_collector(made.folder, script(tmp_path, breaks)).collect()
-    assert time.monotonic() - began < 10
+    async with asyncio.timeout(60):
+        with pytest.raises(CollectionFailed, match=r"^git says: fatal: it broke$"):
+            await git_collector(made.folder, script(tmp_path, breaks)).collect()
     # What of it is shared goes on to its own end.
     await until(lambda: not children() and not _sleeping())
 
 
 async def test_git_that_hangs_is_killed_when_nobody_wants_it(
-    made: MadeRepository, tmp_path: Path, children: Children
+    made: MadeRepository, tmp_path: Path, children: Children, skip_ahead: Callable[[float], None]
 ) -> None:
     collector = git_collector(made.folder, script(tmp_path, f"{SLEEP} & wait"))
     collecting = asyncio.create_task(collector.collect())
     await until(lambda: len(children(recursive=True)) == 8)
-    began = time.monotonic()
     collecting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await collecting
-    assert time.monotonic() - began < 2
+    async with asyncio.timeout(60):
+        with pytest.raises(asyncio.CancelledError):
+            await collecting
+    # What of it is shared goes on to its own end.
+    skip_ahead(30)
     await until(lambda: not children() and not _sleeping())
 
 
@@ -75,7 +75,7 @@ async def test_a_status_that_takes_too_long_is_killed_and_the_rest_is_told(
     made.write("a", "b")
     made.git("stash")
     slow = f"""case "$*" in *" status "*) {SLEEP} & wait;; *) exec git "$@";; esac"""
-    async with asyncio.timeout(seconds + 5):
+    async with asyncio.timeout(60):
         reading = await git_collector(made.folder, script(tmp_path, slow), seconds).collect()
     assert [warning.partition(";")[0] for warning in reading.warnings] == [
         f"git status took longer than {seconds:g} s"

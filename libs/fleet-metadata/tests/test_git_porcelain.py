@@ -76,7 +76,8 @@ def test_a_hundred_thousand_records_take_no_time_to_speak_of() -> None:
     output = b"".join(f"1 .M {MODES} src/{number}\0? doc/{number}\0".encode() for number in range(50_000))
     began = time.process_time()
     status = Status.parse(output)
-    assert time.process_time() - began < 0.5
+    # Tenths of a second; with the square of the number it would be minutes.
+    assert time.process_time() - began < 5
     assert (status.staged, status.listed) == (0, 100_000)
 
 

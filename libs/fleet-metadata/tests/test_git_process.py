@@ -86,7 +86,7 @@ def test_git_that_writes_more_than_so_much_is_killed(
     async def work() -> None:
         descriptors = psutil.Process().num_fds()
         with pytest.raises(CollectionFailed, match=r"^git log wrote more than 4 MiB, and was stopped$"):
-            await asyncio.wait_for(git.run("log"), 30)
+            await asyncio.wait_for(git.run("log"), 60)
         assert (children(), psutil.Process().num_fds()) == ([], descriptors)
 
     run(work())
@@ -109,7 +109,7 @@ def test_git_that_hangs_is_killed_with_what_it_started(run: Run[Any], tmp_path: 
     git = Git(tmp_path, script(tmp_path, HANGS))
 
     async def work() -> list[int]:
-        assert await _cut_off(git, lambda: bool(_pids(tmp_path))) < 5
+        assert await _cut_off(git, lambda: bool(_pids(tmp_path))) < 30
         pids = _pids(tmp_path)
         assert not psutil.pid_exists(pids[0])
         await until(lambda: all(map(_is_gone, pids)))
@@ -127,7 +127,7 @@ def test_a_grandchild_that_went_its_own_way_holds_nobody_up(run: Run[Any], tmp_p
 
     async def work() -> None:
         descriptors = psutil.Process().num_fds()
-        assert await _cut_off(git, has_left) < 5
+        assert await _cut_off(git, has_left) < 30
         assert psutil.Process().num_fds() == descriptors
 
     try:
@@ -237,7 +237,7 @@ def test_a_place_is_given_back_where_nothing_could_be_started(run: Run[Any], tmp
             with pytest.raises(CollectionFailed):
                 await git.run("status")
 
-    run(asyncio.wait_for(work(), 10))
+    run(asyncio.wait_for(work(), 60))
 
 
 def test_a_machine_without_git_is_told(

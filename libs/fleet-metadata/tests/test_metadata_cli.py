@@ -198,7 +198,9 @@ def test_wrong_settings_are_one_line_each_that_names_them(run: Run, command: lis
 @pytest.mark.parametrize("command", [["show"], ["get", "shown_text"], ["coder-template"]])
 def test_a_collector_that_there_is_not_cannot_be_disabled(run: Run, command: list[str]) -> None:
     line = complaint(run(*command, METADATA_DISABLED_COLLECTORS="git,gti"), 2)
-    assert line.startswith("Error: METADATA_DISABLED_COLLECTORS: there is no collector 'gti'; there are git,")
+    assert line.startswith(
+        "Error: METADATA_DISABLED_COLLECTORS: there is no collector 'gti'; there are ci, git,"
+    )
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_a_command_shows_what_the_workspace_does(server: RunningMetadata, comman
     run = of_server(command.replace("uv run fleet-metadata", f"{path}/fleet-metadata"), server)
     folder = {"METADATA_FOLDER": str(server.folder)}
     done = subprocess.run(
-        ["bash", "-c", run], env=environment(folder), capture_output=True, text=True, timeout=30, check=True
+        ["bash", "-c", run], env=environment(folder), capture_output=True, text=True, timeout=60, check=True
     )
     assert shown in done.stdout
 
@@ -69,7 +69,7 @@ def test_the_client_reads_what_is_there_and_says_what_is_not(server: RunningMeta
         [sys.executable, "-c", of_server(script, server)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     mine, gone = done.stdout.splitlines()

@@ -1,4 +1,4 @@
-from time import perf_counter
+from time import process_time
 from urllib.parse import quote
 
 import pytest
@@ -201,10 +201,10 @@ def test_a_url_is_found_whatever_stands_before_it(before: str) -> None:
 @pytest.mark.parametrize("piece", ["a", "1", "a.", "a:", "a:/", "://", "a://", "a://@", "a://b:@", "a://? "])
 def test_no_text_takes_long_to_be_looked_through(piece: str) -> None:
     text = piece * (100_000 // len(piece))
-    started = perf_counter()
+    started = process_time()
     text_without_credentials(text)
     # Tens of milliseconds; one that grows with the square of the text takes many seconds.
-    assert perf_counter() - started < 1
+    assert process_time() - started < 2
 
 
 def test_urls_are_found_in_what_git_says() -> None:

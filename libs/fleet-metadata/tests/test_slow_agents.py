@@ -3,12 +3,12 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import AsyncExitStack, aclosing
-from time import monotonic
 from typing import Any
 
 import pytest
-from agent_servers import Agent, agent, document, silence, told
+from agent_servers import agent, silence, told
 from read_agents import GOOD, TOKEN, unreadable, until
 
 from fleet_metadata.agents.name_lookup import NameLookup
@@ -16,7 +16,7 @@ from fleet_metadata.agents.workspace_metadata import metadata_of
 from fleet_metadata.client import FleetClient, Kind, Unreadable, WorkspaceMetadata
 
 
-async def test_time_is_bounded_for_the_whole_of_an_agent() -> None:
+async def test_time_is_bounded_for_the_whole_of_an_agent(skip_ahead: Callable[[float], None]) -> None:
     async def dripping(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:
@@ -26,16 +26,19 @@ async def test_time_is_bounded_for_the_whole_of_an_agent() -> None:
 
     with socket.create_server(("127.0.0.1", 0), backlog=1) as black_hole:
         hole = f"http://127.0.0.1:{black_hole.getsockname()[1]}"
-        async with agent(dripping) as drips, agent(silence) as silent, FleetClient(timeout=0.3) as client:
-            began = monotonic()
-            results = await client.read({"hole": hole, "drips": drips.url, "silent": silent.url})
-            took = monotonic() - began
+        async with agent(dripping) as drips, agent(silence) as silent, FleetClient(timeout=600) as client:
+            agents = {"hole": hole, "drips": drips.url, "silent": silent.url}
+            reading = asyncio.create_task(client.read(agents))
+            await until(lambda: drips.asked and silent.asked)
+            # All three have been asked then.
+            await asyncio.sleep(0.1)
+            skip_ahead(600)
+            results = await reading
             await until(lambda: drips.open == silent.open == 0)
     for result in results.values():
         assert isinstance(result, Unreadable)
         assert result.kind is Kind.TIMEOUT
-        assert "0.3 s" in result.why
-    assert 0.3 <= took < 3
+        assert "600 s" in result.why
 
 
 async def test_a_connection_that_is_never_taken_is_given_up() -> None:
@@ -52,14 +55,18 @@ async def test_a_connection_that_is_never_taken_is_given_up() -> None:
     assert result.kind is Kind.TIMEOUT
 
 
-async def test_time_counts_from_when_an_agent_has_its_turn() -> None:
+async def test_time_counts_from_when_an_agent_has_its_turn(skip_ahead: Callable[[float], None]) -> None:
     async with (
         agent(silence) as silent,
         agent(told(GOOD)) as well,
-        FleetClient(timeout=0.3, concurrency=1) as client,
+        FleetClient(timeout=600, concurrency=1) as client,
     ):
         agents = {f"silent-{number}": silent.url for number in range(3)} | {"well": well.url}
-        results = await client.read(agents)
+        reading = asyncio.create_task(client.read(agents))
+        for number in range(3):
+            await until(lambda number=number: len(silent.asked) == number + 1)
+            skip_ahead(600)
+        results = await reading
     assert [isinstance(result, WorkspaceMetadata) for result in results.values()] == [False] * 3 + [True]
 
 
@@ -74,13 +81,13 @@ async def test_no_more_agents_are_asked_at_once_than_is_said(places: int) -> Non
         most = max(most, going)
         if going == places:
             all_in.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await all_in.wait()
         going -= 1
         writer.write(told(GOOD))
         await writer.drain()
 
-    async with agent(counted) as busy, FleetClient(timeout=10, concurrency=places) as client:
+    async with agent(counted) as busy, FleetClient(timeout=60, concurrency=places) as client:
         results = await client.read({str(number): busy.url for number in range(9)})
     assert all(isinstance(result, WorkspaceMetadata) for result in results.values())
     assert most == places
@@ -115,7 +122,7 @@ async def test_names_that_nobody_answers_for_delay_no_other() -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "no answer")
 
     lookup = NameLookup(look_up)
-    async with agent(told(GOOD)) as well, FleetClient(timeout=20, lookup=lookup) as client:
+    async with agent(told(GOOD)) as well, FleetClient(timeout=60, lookup=lookup) as client:
         # More than there are threads in an event loop.
         agents = {f"late-{number}": f"http://late-{number}.invalid" for number in range(50)}
         agents["well"] = well.url.replace("127.0.0.1", "localhost")
@@ -131,7 +138,9 @@ async def test_names_that_nobody_answers_for_delay_no_other() -> None:
     } == {"is not known: its name has no address."}
 
 
-async def test_names_that_hang_take_no_place_from_those_that_are_read_later() -> None:
+async def test_names_that_hang_take_no_place_from_those_that_are_read_later(
+    skip_ahead: Callable[[float], None],
+) -> None:
     answered = threading.Event()
     asked: list[str] = []
 
@@ -139,11 +148,16 @@ async def test_names_that_hang_take_no_place_from_those_that_are_read_later() ->
         asked.append(host)
         return socket.getaddrinfo(host, port) if host == "localhost" else answered.wait(30)
 
-    client = FleetClient(timeout=0.2, concurrency=2, lookup=NameLookup(look_up))
+    client = FleetClient(timeout=600, concurrency=2, lookup=NameLookup(look_up))
     async with agent(told(GOOD)) as well, client:
         late = {f"late-{number}": f"http://late-{number}.invalid" for number in range(2)}
         for _ in range(2):
-            results = (await client.read(late)).values()
+            reading = asyncio.create_task(client.read(late))
+            await until(lambda: len(asked) == 2)
+            # Both wait for their names then.
+            await asyncio.sleep(0.1)
+            skip_ahead(600)
+            results = (await reading).values()
             assert [result.kind for result in results if isinstance(result, Unreadable)] == [Kind.TIMEOUT] * 2
         url = well.url.replace("127.0.0.1", "localhost")
         assert isinstance((await client.read({"well": url}))["well"], WorkspaceMetadata)
@@ -155,7 +169,7 @@ async def test_names_that_hang_take_no_place_from_those_that_are_read_later() ->
 async def test_who_has_heard_enough_leaves_nothing_behind() -> None:
     async with agent(silence) as silent, agent(told(GOOD)) as well, FleetClient(timeout=60) as client:
         agents = {str(number): silent.url for number in range(5)} | {"well": well.url}
-        async with asyncio.timeout(5), aclosing(client.stream(agents)) as answers:
+        async with asyncio.timeout(30), aclosing(client.stream(agents)) as answers:
             async for name, _ in answers:
                 assert name == "well"
                 break
@@ -169,7 +183,7 @@ async def test_a_reader_that_is_cancelled_takes_its_requests_along() -> None:
         await until(lambda: silent.open == 5)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(reading, 5)
+            await asyncio.wait_for(reading, 30)
         await until(lambda: silent.open == 0)
         assert _tasks_of_clients() == []
 
@@ -184,7 +198,7 @@ async def test_a_client_that_is_closed_ends_what_is_under_way(places: int) -> No
         await client.aclose()
         for reading in readings:
             with pytest.raises(RuntimeError, match="this client was closed"):
-                await asyncio.wait_for(reading, 5)
+                await asyncio.wait_for(reading, 30)
         await until(lambda: silent.open == 0)
     with pytest.raises(RuntimeError, match="this client is closed"):
         await client.read({"it": silent.url})
@@ -192,22 +206,25 @@ async def test_a_client_that_is_closed_ends_what_is_under_way(places: int) -> No
     assert _tasks_of_clients() == []
 
 
-async def test_a_hundred_agents_with_five_dead_ones_are_read_in_under_a_second(dead_url: str) -> None:
-    body = told(document(**{f"git_key_{number}": "x" * 50 for number in range(40)}), etag='"abc"')
-    async with AsyncExitStack() as stack, FleetClient(TOKEN) as client:
-        well = [await stack.enter_async_context(agent(body)) for _ in range(95)]
+async def test_a_hundred_agents_with_five_dead_ones_are_all_read_at_once(dead_url: str) -> None:
+    going, all_in = 0, asyncio.Event()
+
+    async def together(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal going
+        going += 1
+        if going == 95:
+            all_in.set()
+        await all_in.wait()
+        writer.write(told(GOOD))
+        await writer.drain()
+
+    # How long that takes is measured by the benchmarks.
+    async with AsyncExitStack() as stack, FleetClient(TOKEN, timeout=60) as client:
+        well = [await stack.enter_async_context(agent(together)) for _ in range(95)]
         agents = {str(number): one.url for number, one in enumerate(well)}
         agents |= {f"dead-{number}": dead_url for number in range(5)}
-        took = [await _seconds(client, agents, well) for _ in range(3)]
-    assert min(took) < 1, took
-
-
-async def _seconds(client: FleetClient, agents: dict[str, str], well: list[Agent]) -> float:
-    began = monotonic()
-    results = await client.read(agents)
-    took = monotonic() - began
-    assert sum(isinstance(result, WorkspaceMetadata) for result in results.values()) == len(well)
-    return took
+        results = await client.read(agents)
+    assert sum(isinstance(result, WorkspaceMetadata) for result in results.values()) == 95
 
 
 def _tasks_of_clients() -> list[asyncio.Task[Any]]:

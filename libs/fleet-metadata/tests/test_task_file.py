@@ -16,7 +16,7 @@ import pytest
 from fleet_metadata.collectors.workspace.task import Task, TaskStatus, Told
 from fleet_metadata.collectors.workspace.task_file import LARGEST_FILE, TaskFile
 
-WELL_BEYOND = 20.0
+WELL_BEYOND = 60.0
 RIGHT = '"status": "idle|running|completed|failed"'
 WHOLE = {
     "status": "running",

@@ -17,12 +17,13 @@ from fleet_metadata.collectors.workspace.task_processes import TaskProcesses
 
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 PLANTED = "planted-5d0c"
-WELL_BEYOND = 20.0
+WELL_BEYOND = 60.0
 LOOKS_AT_ITSELF = """
 import asyncio, json, sys
-from fleet_metadata.collectors.workspace.task_processes import TaskProcesses
+from fleet_metadata.collectors.workspace import task_processes
 
-told = asyncio.run(TaskProcesses(sys.argv[1:]).read())
+task_processes.READ_WITHIN_SECONDS = 30.0
+told = asyncio.run(task_processes.TaskProcesses(sys.argv[1:]).read())
 print(json.dumps([told.task and told.task.description, told.warning]))
 """
 

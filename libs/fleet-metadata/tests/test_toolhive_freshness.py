@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from time import monotonic
 
@@ -30,8 +30,9 @@ def toolhive() -> Generator[ToolhiveServer]:
 
 @pytest.fixture(autouse=True)
 def discovery_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That of this user, who has none yet."""
+    """That of this user, who has none yet. Where ToolHive may be, it has more than a second to answer."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr("toolhive_client.discovery.search._SECONDS", 30.0)
     return tmp_path / "toolhive" / "server" / "server.json"
 
 
@@ -46,6 +47,11 @@ def looking(clock: Clock, *ports: int) -> ToolhiveCollector:
     return ToolhiveCollector(workspace(), client)
 
 
+def patient(collector: ToolhiveCollector, clock: Clock) -> RemoteSource:
+    """One whose answers may be waited for longer than two seconds, which on a busy machine may just pass."""
+    return RemoteSource(collector, deadline=60, clock=clock)
+
+
 async def refreshed(source: RemoteSource, clock: Clock) -> Taken:
     """What is told after another look, five seconds after the last one."""
     clock.now += 5
@@ -55,7 +61,7 @@ async def refreshed(source: RemoteSource, clock: Clock) -> Taken:
 
 
 async def test_without_any_toolhive_it_does_not_apply(clock: Clock) -> None:
-    source = RemoteSource(looking(clock), clock=clock)
+    source = patient(looking(clock), clock)
     taken = await source.read()
     await source.stop()
     assert (taken.status, taken.values) == (Status.NOT_APPLICABLE, None)
@@ -68,7 +74,7 @@ async def test_without_any_toolhive_it_does_not_apply(clock: Clock) -> None:
 async def test_without_any_it_is_looked_for_ever_more_seldom(clock: Clock) -> None:
     with ToolhiveServer() as stranger:
         stranger.fail("*", 404)
-        source = RemoteSource(looking(clock, stranger.port), clock=clock)
+        source = patient(looking(clock, stranger.port), clock)
         looks = list[int]()
         for _ in range(60):
             assert (await refreshed(source, clock)).status is Status.NOT_APPLICABLE
@@ -79,7 +85,7 @@ async def test_without_any_it_is_looked_for_ever_more_seldom(clock: Clock) -> No
 
 
 async def test_one_that_is_said_to_be_somewhere_and_is_not_has_failed(clock: Clock, dead_url: str) -> None:
-    source = RemoteSource(ToolhiveCollector(workspace(dead_url)), clock=clock)
+    source = patient(ToolhiveCollector(workspace(dead_url)), clock)
     taken = await source.read()
     await source.stop()
     assert (taken.status, taken.values) == (Status.FAILED, None)
@@ -98,7 +104,7 @@ def announce(toolhive: ToolhiveServer, file: Path) -> None:
 async def test_one_that_stops_and_starts_elsewhere_keeps_its_values_until_then(
     clock: Clock, discovery_file: Path
 ) -> None:
-    source = RemoteSource(looking(clock), clock=clock)
+    source = patient(looking(clock), clock)
     assert (await source.read()).status is Status.NOT_APPLICABLE
     with ToolhiveServer() as first:
         announce(first, discovery_file)
@@ -121,7 +127,7 @@ async def test_one_that_stops_and_starts_elsewhere_keeps_its_values_until_then(
 
 
 async def test_one_that_fails_keeps_its_values_and_says_why(toolhive: ToolhiveServer, clock: Clock) -> None:
-    source = RemoteSource(collector_of(toolhive), clock=clock)
+    source = patient(collector_of(toolhive), clock)
     before = await source.read()
     toolhive.fail(WORKLOADS, 503)
     after = await refreshed(source, clock)
@@ -135,7 +141,7 @@ async def test_one_that_fails_keeps_its_values_and_says_why(toolhive: ToolhiveSe
 async def test_it_is_asked_at_most_as_often_as_the_settings_say(
     toolhive: ToolhiveServer, clock: Clock
 ) -> None:
-    source = RemoteSource(collector_of(toolhive, metadata_refresh_seconds=60), clock=clock)
+    source = patient(collector_of(toolhive, metadata_refresh_seconds=60), clock)
     await asyncio.gather(*(source.read() for _ in range(100)))
     clock.now += 59.9
     for _ in range(10):
@@ -148,14 +154,16 @@ async def test_it_is_asked_at_most_as_often_as_the_settings_say(
 
 
 async def test_one_that_is_slow_from_the_start_holds_up_no_answer_beyond_the_deadline(
-    toolhive: ToolhiveServer,
+    toolhive: ToolhiveServer, skip_ahead: Callable[[float], None]
 ) -> None:
-    toolhive.seconds["*"] = 30
+    toolhive.seconds["*"] = 3600
     local = MadeCollector({"made_branch": "main", "made_commit": "abc"})
-    board = Board([collector_of(toolhive, metadata_refresh_seconds=1), local], deadline_seconds=0.2)
-    started = monotonic()
-    answer = await board.read()
-    assert 0.2 <= monotonic() - started < 2
+    board = Board([collector_of(toolhive, metadata_refresh_seconds=1), local], deadline_seconds=10)
+    reading = asyncio.create_task(board.read())
+    await until(lambda: toolhive.asked and local.collections and not local.at_once)
+    assert not reading.done()
+    skip_ahead(10)
+    answer = await reading
     assert state_of(answer, "toolhive")["status"] == "failed"
     assert value_of(answer, "made_branch") == "main"
     await board.stop()
@@ -163,14 +171,17 @@ async def test_one_that_is_slow_from_the_start_holds_up_no_answer_beyond_the_dea
 
 async def test_a_slow_refresh_delays_nobody(toolhive: ToolhiveServer, clock: Clock) -> None:
     source = RemoteSource(collector_of(toolhive), clock=clock)
-    before = await source.read()
-    toolhive.seconds["*"] = 30
+    # Again where its two seconds just pass, as they may on a busy machine.
+    while (before := await source.read()).status is not Status.OK:
+        pass
+    toolhive.seconds["*"] = 3600
     clock.now += 5
     started = monotonic()
     for _ in range(100):
         taken = await source.read()
         assert (taken.status, taken.values) == (Status.OK, before.values)
-    assert monotonic() - started < 1
+    # A hundred deadlines would be two hundred seconds.
+    assert monotonic() - started < 20
     clock.now += 2
     overdue = await source.read()
     assert (overdue.status, overdue.values) == (Status.STALE, before.values)
@@ -181,17 +192,15 @@ async def test_a_slow_refresh_delays_nobody(toolhive: ToolhiveServer, clock: Clo
 async def test_closing_ends_what_is_under_way(toolhive: ToolhiveServer) -> None:
     for number in range(20):
         toolhive.add(f"far-{number}", upstream=UPSTREAM)
-    toolhive.seconds[f"{WORKLOADS}/*"] = 30
-    source = RemoteSource(collector_of(toolhive), deadline=0.2)
+    toolhive.seconds[f"{WORKLOADS}/*"] = 3600
+    source = RemoteSource(collector_of(toolhive))
     reading = asyncio.create_task(source.read())
     await until(lambda: toolhive.asked.total() == 22)
-    started = monotonic()
     await source.stop()
-    assert monotonic() - started < 1
     await reading
     await source.read()
     assert toolhive.asked.total() == 22
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
 
 
 async def test_one_that_was_never_asked_is_closed_all_the_same() -> None:

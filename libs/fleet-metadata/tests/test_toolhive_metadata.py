@@ -33,7 +33,7 @@ def settings(toolhive: ToolhiveServer) -> dict[str, str]:
 
 
 def get(server: RunningMetadata, path: str) -> httpx.Response:
-    return httpx.get(f"{server.url}{path}", trust_env=False)
+    return httpx.get(f"{server.url}{path}", trust_env=False, timeout=60)
 
 
 def told(server: RunningMetadata) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def state(server: RunningMetadata) -> dict[str, Any]:
 
 def until(server: RunningMetadata, status: str, error: str = "") -> None:
     """Read until it stands so with the collector."""
-    deadline = monotonic() + 20
+    deadline = monotonic() + 60
     while (now := state(server))["status"] != status or error not in now.get("error", ""):
         assert monotonic() < deadline, now
 
@@ -99,15 +99,15 @@ def test_secrets_are_in_no_answer_error_log_or_metric(
 
 def test_what_was_told_stays_while_it_is_away(server: RunningMetadata, toolhive: ToolhiveServer) -> None:
     before = told(server)
-    with httpx.Client(base_url=server.url, trust_env=False) as client:
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client:
         etag = client.get("/metadata?prefix=toolhive_").headers["etag"]
         toolhive.fail("*", 0)
         until(server, "stale", "broke off (RemoteProtocolError); check that it runs, and TOOLHIVE_URL")
         known = {"If-None-Match": etag}
         assert client.get("/metadata?prefix=toolhive_", headers=known).status_code == 304
     assert told(server) == before
-    toolhive.recover()
     toolhive.remove("plain")
+    toolhive.recover()
     until(server, "ok")
     assert told(server)["toolhive_workload_count"] == 1
 
@@ -116,6 +116,7 @@ def test_a_key_of_one_that_is_not_there_is_a_problem_that_says_what_to_do(
     tmp_path: Path, dead_url: str
 ) -> None:
     with RunningMetadata(tmp_path, tmp_path / "log", TOOLHIVE_URL=dead_url) as server:
+        until(server, "failed", "check that it runs, and TOOLHIVE_URL")
         answer = get(server, "/metadata/toolhive_version")
     assert answer.status_code == 503
     assert "check that it runs, and TOOLHIVE_URL" in answer.json()["detail"]

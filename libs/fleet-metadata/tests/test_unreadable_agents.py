@@ -5,10 +5,12 @@ import json
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 
 import httpx
 import pytest
 from agent_servers import agent, silence, told
+from counted_waits import under_way
 from read_agents import GOOD, TOKEN, read_one, unreadable, until
 
 from fleet_metadata.agents.unreadable import of_fault
@@ -67,7 +69,7 @@ async def test_a_token_that_is_wrong_or_missing_is_told_apart(status: int) -> No
     body = json.dumps({"detail": f"not {TOKEN}"}).encode()
     async with agent(told(body, status)) as strict:
         for token, words in ((TOKEN, "does not accept the token"), (None, "none is set")):
-            async with FleetClient(token) as client:
+            async with FleetClient(token, timeout=30) as client:
                 result = await unreadable(client, strict.url)
             assert result.kind is Kind.UNAUTHORIZED
             assert words in result.why
@@ -189,17 +191,22 @@ def test_what_a_connection_failed_of_is_told(cause: Exception, words: str) -> No
     assert result.kind is (Kind.REFUSED if "refuses" in words else Kind.ERROR)
 
 
-async def test_the_token_is_in_no_text_and_no_log(caplog: pytest.LogCaptureFixture, dead_url: str) -> None:
+async def test_the_token_is_in_no_text_and_no_log(
+    caplog: pytest.LogCaptureFixture, dead_url: str, skip_ahead: Callable[[float], None]
+) -> None:
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "httpcore")
     async with (
         agent(told(json.dumps(TOKEN).encode(), 500)) as echoing,
         agent(told(b"", 302, location=f"http://127.0.0.1/{TOKEN}")) as moved,
-        FleetClient(TOKEN, timeout=0.5) as client,
+        FleetClient(TOKEN, timeout=600) as client,
         agent(silence) as silent,
     ):
         urls = (echoing.url, moved.url, silent.url, dead_url, f"http://{TOKEN}@127.0.0.1/")
-        results = await client.read({url: url for url in urls})
+        reading = asyncio.create_task(client.read({url: url for url in urls}))
+        await until(lambda: silent.asked and under_way("_asked") == 1)
+        skip_ahead(600)
+        results = await reading
         told_of = [repr(client), *(repr(result) for result in results.values())]
     assert all(isinstance(result, Unreadable) for result in results.values())
     assert caplog.text

@@ -16,15 +16,21 @@ from coder_answers import TOKEN, WORKSPACE, Coder, fault, task
 from small_server import Asked, SmallServer, Told, small_server
 
 from fleet_metadata.collection.board import Board
+from fleet_metadata.collection.sources import DEADLINE_SECONDS
 from fleet_metadata.collector import Closing, Collector, Reading, RemoteCollector
-from fleet_metadata.collectors.workspace import WorkspaceCollector
+from fleet_metadata.collectors.workspace import (
+    WorkspaceCollector,
+    coder_tasks,
+    resources,
+    task_file,
+    task_processes,
+)
 from fleet_metadata.collectors.workspace.cgroup import Cgroup
 from fleet_metadata.key import ValueType
 from fleet_metadata.settings import Settings
 from fleet_metadata.workspace import Workspace
 
-DEADLINE_SECONDS = 2.0
-WELL_BEYOND = 20.0
+WELL_BEYOND = 60.0
 NO_TASK = ("idle", None, None)
 NOT_KNOWN = (None, None, None)
 CODER_SAYS = ("running", "Running the tests", "coder")
@@ -220,9 +226,22 @@ async def test_the_token_stands_nowhere(
     assert TOKEN not in caplog.text
 
 
-async def test_all_that_hangs_at_once_leaves_the_rest_and_ends_before_the_deadline(
-    make: Make, tmp_path: Path, at_coder: dict[str, str]
+def test_all_that_may_hang_one_after_the_other_ends_before_the_deadline(
+    patience: pytest.MonkeyPatch,
 ) -> None:
+    patience.undo()
+    of_the_task = (
+        task_file.READ_WITHIN_SECONDS + coder_tasks._PATIENCE_SECONDS + task_processes.READ_WITHIN_SECONDS
+    )
+    assert of_the_task < DEADLINE_SECONDS == 2
+    assert resources.READ_WITHIN_SECONDS < DEADLINE_SECONDS
+
+
+async def test_all_that_hangs_at_once_leaves_the_rest(
+    make: Make, tmp_path: Path, at_coder: dict[str, str], patience: pytest.MonkeyPatch
+) -> None:
+    patience.setattr(resources, "READ_WITHIN_SECONDS", 2.0)
+    patience.setattr(coder_tasks, "_PATIENCE_SECONDS", 1.0)
     os.mkfifo(tmp_path / "memory.max")
     goes_on = threading.Event()
 
@@ -233,9 +252,7 @@ async def test_all_that_hangs_at_once_leaves_the_rest_and_ends_before_the_deadli
     with small_server(silent) as slow:
         settings = {**at_coder, "coder_agent_url": slow.url}
         collector = make(Cgroup(tmp_path, tmp_path / "membership"), **settings)
-        before = monotonic()
         reading = await _reading(collector)
-        assert monotonic() - before < DEADLINE_SECONDS
         goes_on.set()
     # Let go of who waits for it.
     (tmp_path / "memory.max").write_text("max\n")
@@ -243,7 +260,9 @@ async def test_all_that_hangs_at_once_leaves_the_rest_and_ends_before_the_deadli
     assert reading.values["workspace_disk_percent"] is not None
     assert reading.values["workspace_memory_percent"] is None
     assert _task(reading) == NOT_KNOWN
-    assert reading.warnings == ("Coder: no answer for 1 s", "CPU and memory: no answer for 0.5 s")
+    coder, cpu = reading.warnings
+    assert coder.startswith("Coder: no answer for ")
+    assert cpu == "CPU and memory: no answer for 2 s"
 
 
 async def test_a_long_description_is_cut_and_a_secret_in_it_masked_before_it_is_told(

@@ -67,7 +67,7 @@ def app_of(collectors: Sequence[Collector], **settings: Any) -> ASGIApp:
 async def client_of(*collectors: Collector, **settings: Any) -> AsyncGenerator[httpx.AsyncClient]:
     """A client of the whole server, in this process."""
     async with (
-        LifespanManager(app_of(collectors, **settings)) as manager,
+        LifespanManager(app_of(collectors, **settings), startup_timeout=60, shutdown_timeout=60) as manager,
         httpx.AsyncClient(
             transport=httpx.ASGITransport(manager.app), base_url="http://127.0.0.1:8001"
         ) as client,

@@ -75,7 +75,7 @@ async def test_only_known_hosts_and_origins_are_answered(
     mcp = endpoint(server, "/mcp", ["sums.example"])
     app = Starlette(routes=[Route("/mcp", mcp)], lifespan=mcp.lifespan)
     async with (
-        LifespanManager(app) as manager,
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60) as manager,
         httpx.AsyncClient(transport=httpx.ASGITransport(manager.app), base_url="http://127.0.0.1") as client,
     ):
         answer = await client.post("/mcp", json=PING, headers=JSON | headers)

@@ -1,7 +1,7 @@
 """What is masked by its shape, and what is left alone; the secrets are all made up."""
 
 import string
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -206,10 +206,10 @@ def test_the_quick_look_passes_nothing_by(text: str) -> None:
      *("ghp_", "github_pat_", "npm_", "pypi-Ag", "AKIA", "AIza", "-----BEGIN", "ssh://", "%3A%2F%2Fa%40"),
      *('token="', "token='", 'token="\n', "authorization: basic ", "bearer a-", "basic/", "a", "-")],
 )  # fmt: skip
-@pytest.mark.parametrize(("length", "seconds"), [(65_536, 0.5), (200_000, 5)])
+@pytest.mark.parametrize(("length", "seconds"), [(65_536, 2), (200_000, 5)])
 def test_no_text_takes_long(piece: str, length: int, seconds: float) -> None:
     text = piece * (length // len(piece)) + " eyJ"  # It is looked at in full, for this at least.
-    started = perf_counter()
+    started = process_time()
     redact_text(text)
     # Tens of milliseconds; one that grows with the square of the text takes minutes.
-    assert perf_counter() - started < seconds
+    assert process_time() - started < seconds

@@ -27,7 +27,7 @@ def silent() -> Iterator[str]:
     # Whoever waited for its answer has something to say now, which is not to end up in the next test's log.
     for thread in threading.enumerate():
         if thread.name.startswith("Otel"):
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -63,12 +63,13 @@ async def _times(endpoint: str) -> list[float]:
 
 @pytest.mark.parametrize("collector", ["silent", "absent"])
 async def test_a_collector_that_is_dead_slows_nobody_and_holds_up_no_stop(
-    collector: str, request: pytest.FixtureRequest, log: io.StringIO
+    collector: str, request: pytest.FixtureRequest, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "60")
     *times, stop = await _times(request.getfixturevalue(collector))
-    # Who waited for the collector would wait for its timeout of 10 s.
-    assert sorted(times)[len(times) // 2] < 0.1
-    assert max(times) < 5
-    assert stop < FLUSH_SECONDS + 3
+    # Who waited for the collector would wait for that long.
+    assert sorted(times)[len(times) // 2] < 1
+    assert max(times) < 20
+    assert stop < FLUSH_SECONDS + 20
     complaints = [line for line in log.getvalue().splitlines() if '"request"' not in line]
     assert 1 <= len(complaints) <= 2

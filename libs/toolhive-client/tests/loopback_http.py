@@ -46,11 +46,11 @@ class LoopbackHttp:
 
     def start(self) -> None:
         self._thread.start()
-        assert self._ready.wait(10), "the server does not start"
+        assert self._ready.wait(60), "the server does not start"
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
     async def _serve(self) -> None:
         self._loop, self._stopped = asyncio.get_running_loop(), asyncio.Event()

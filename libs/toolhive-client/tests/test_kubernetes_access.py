@@ -42,7 +42,7 @@ async def server() -> AsyncGenerator[KubernetesServer]:
 @asynccontextmanager
 async def connected(url: str, account: Path) -> AsyncGenerator[KubernetesClient]:
     async with KubernetesClient(
-        url, timeout_seconds=5, token_file=account / "token", ca_file=account / "ca.crt", sleep=_at_once
+        url, timeout_seconds=30, token_file=account / "token", ca_file=account / "ca.crt", sleep=_at_once
     ) as client:
         yield client
 
@@ -116,7 +116,7 @@ async def test_a_pipe_in_place_of_the_token_is_not_waited_for(
     server: KubernetesServer, account: Path
 ) -> None:
     os.mkfifo(account / "token")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert "cannot be read" in await refusal(server.url, account)
 
 

@@ -1,9 +1,11 @@
 """The details of workloads, one by one and many at once."""
 
-from time import perf_counter
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from counted_waits import Waits, under_way, until
 from structlog.testing import capture_logs
 from toolhive_answers import SECRET, detailed
 from toolhive_server import WORKLOADS, ToolhiveServer
@@ -98,29 +100,53 @@ async def test_fields_of_them_may_be_missing_null_or_new(
     assert await client.get_workload_details("notes") == WorkloadDetails("notes")
 
 
-async def test_of_many_each_is_told_or_why_not(toolhive: ToolhiveServer) -> None:
+async def test_of_many_each_is_told_or_why_not(
+    toolhive: ToolhiveServer, waits: Waits, skip_ahead: Callable[[float], None]
+) -> None:
     for name in ("good", "gone", "slow", "ill", "strange"):
         toolhive.add(name, upstream=URL)
     toolhive.lose("gone")
-    toolhive.seconds[f"{WORKLOADS}/slow"] = 30
+    toolhive.seconds[f"{WORKLOADS}/slow"] = 3600
     toolhive.fail(f"{WORKLOADS}/ill", 500, SECRET)
     toolhive.details["strange"] = [SECRET]
-    async with ToolhiveClient(toolhive.url, timeout_seconds=0.5) as client:
-        found = await client.get_details_of(["good", "gone", "slow", "ill", "strange", "good"])
+    async with ToolhiveClient(toolhive.url, timeout_seconds=10, sleep=waits) as client:
+        names = ["good", "gone", "slow", "ill", "strange", "good"]
+        asking = asyncio.create_task(client.get_details_of(names))
+        for tries in (1, 2, 3):
+            await until(
+                lambda tries=tries: (
+                    (toolhive.asked[f"{WORKLOADS}/slow"], under_way("_details_or_error")) == (tries, 1)
+                )
+            )
+            skip_ahead(10)
+        found = await asking
     kinds = [WorkloadDetails, WorkloadNotFound, ToolhiveTimeout, ToolhiveUnavailable, ToolhiveUnavailable]
     assert [type(each) for each in found.values()] == kinds
     assert list(found) == ["good", "gone", "slow", "ill", "strange"]
-    assert toolhive.asked[f"{WORKLOADS}/good"] == 1
     assert SECRET not in "".join(map(str, found.values()))
 
 
-async def test_all_of_them_together_have_their_time(toolhive: ToolhiveServer) -> None:
+async def test_one_that_is_named_twice_is_asked_for_once(
+    client: ToolhiveClient, toolhive: ToolhiveServer
+) -> None:
+    toolhive.add("notes", upstream=URL)
+    assert list(await client.get_details_of(["notes", "notes"])) == ["notes"]
+    assert toolhive.asked == {f"{WORKLOADS}/notes": 1}
+
+
+async def test_all_of_them_together_have_their_time(
+    toolhive: ToolhiveServer, skip_ahead: Callable[[float], None]
+) -> None:
     names = ("good", *(f"slow-{number}" for number in range(10)))
     for name in names:
         toolhive.add(name, upstream=URL)
-    toolhive.seconds[f"{WORKLOADS}/slow-*"] = 30
-    async with ToolhiveClient(toolhive.url, concurrency=2) as client:
-        found = await client.get_details_of(names, within_seconds=0.5)
+    toolhive.seconds[f"{WORKLOADS}/slow-*"] = 3600
+    async with ToolhiveClient(toolhive.url, timeout_seconds=1200, concurrency=2) as client:
+        asking = asyncio.create_task(client.get_details_of(names, within_seconds=600))
+        # The third is asked for once the first has been told.
+        await until(lambda: toolhive.asked.total() == 3)
+        skip_ahead(600)
+        found = await asking
     assert [type(each) for each in found.values()] == [WorkloadDetails, *[ToolhiveTimeout] * 10]
     assert {"for all the details" in str(each) for each in found.values()} == {False, True}
 
@@ -130,26 +156,17 @@ async def test_of_none_nothing_is_asked(client: ToolhiveClient, toolhive: Toolhi
     assert not toolhive.asked
 
 
-async def test_so_many_are_asked_for_at_once_and_no_more(toolhive: ToolhiveServer) -> None:
-    names = [f"notes-{number}" for number in range(20)]
+@pytest.mark.parametrize(("bounds", "most"), [({"concurrency": 7}, 7), ({}, 50)])
+async def test_so_many_are_asked_for_at_once_and_no_more(
+    toolhive: ToolhiveServer, bounds: dict[str, Any], most: int
+) -> None:
+    names = [f"notes-{number}" for number in range(most + 10)]
     for name in names:
         toolhive.add(name, upstream=URL)
+    toolhive.together = most
     toolhive.seconds[f"{WORKLOADS}/*"] = 0.2
-    async with ToolhiveClient(toolhive.url, concurrency=7) as client:
+    async with ToolhiveClient(toolhive.url, timeout_seconds=30, **bounds) as client:
         found = await client.get_details_of(names)
     assert all(isinstance(each, WorkloadDetails) for each in found.values())
-    assert toolhive.most_at_once == 7
-
-
-async def test_fifty_that_take_fifty_milliseconds_each_take_far_less_than_one_after_the_other(
-    client: ToolhiveClient, toolhive: ToolhiveServer
-) -> None:
-    names = [f"notes-{number}" for number in range(50)]
-    for name in names:
-        toolhive.add(name, upstream=URL)
-    toolhive.seconds[f"{WORKLOADS}/*"] = 0.05
-    started = perf_counter()
-    found = await client.get_details_of(names)
-    # A tenth of a second where nothing else runs; one after the other they take two and a half.
-    assert perf_counter() - started < 1
     assert list(found) == names
+    assert toolhive.most_at_once == most

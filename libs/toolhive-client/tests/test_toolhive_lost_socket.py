@@ -24,7 +24,7 @@ class LostSocket(httpx.AsyncBaseTransport):
 
 async def ask(lost: LostSocket, waits: Waits) -> int:
     async with httpx.AsyncClient(transport=lost) as http:
-        transport = Transport(http, "ToolHive", "check that it runs", timeout_seconds=5)
+        transport = Transport(http, "ToolHive", "check that it runs", timeout_seconds=30)
         return (await repeated(lambda: transport.get("http://127.0.0.1:8080"), sleep=waits)).status
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from toolhive_answers import SMALL_REGISTRY
 from toolhive_server import ToolhiveServer
 
+# A place where ToolHive may be has a second to answer; on a busy machine that may just pass.
+UNHURRIED = "import toolhive_client.discovery.search as search; search._SECONDS = 30.0\n"
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
 
@@ -22,11 +25,11 @@ def test_the_example_shows_what_runs(toolhive: ToolhiveServer, tmp_path: Path) -
     file.write_text(json.dumps({"url": toolhive.url, "nonce": toolhive.nonce}))
     [script] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", UNHURRIED + script],
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=True,
     )
     assert done.stdout.splitlines() == [

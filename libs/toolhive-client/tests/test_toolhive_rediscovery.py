@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from itertools import count
-from time import monotonic
 
 import pytest
 from counted_waits import Waits
@@ -88,8 +87,8 @@ async def test_who_asked_at_an_old_address_does_not_spoil_the_new_one() -> None:
     assert await address.url() == "new"
 
 
-def client_of(ports: Sequence[int], waits: Waits, clock: Callable[[], float] = monotonic) -> ToolhiveClient:
-    return ToolhiveClient(places=Places(None, NOWHERE, ports), timeout_seconds=5, sleep=waits, clock=clock)
+def client_of(ports: Sequence[int], waits: Waits, clock: Callable[[], float] = lambda: 0) -> ToolhiveClient:
+    return ToolhiveClient(places=Places(None, NOWHERE, ports), timeout_seconds=30, sleep=waits, clock=clock)
 
 
 async def test_one_that_moved_is_found_where_it_is_now(waits: Waits) -> None:
@@ -117,7 +116,7 @@ async def test_one_that_is_away_is_not_looked_for_at_every_request(waits: Waits)
 
 async def test_one_that_went_just_now_is_not_waited_for(waits: Waits) -> None:
     with ToolhiveServer() as server:
-        client = client_of([server.port], waits, lambda: 0)
+        client = client_of([server.port], waits)
         await client.get_version()
     async with client:
         with pytest.raises(ToolhiveUnavailable, match="cannot be reached"):

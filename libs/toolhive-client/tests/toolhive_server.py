@@ -35,8 +35,9 @@ class ToolhiveServer:
 
     `workloads` is the list, in which there may be anything, or None; `details` has those of each by name.
     `registry` is in the legacy format; where `servers` are set, the registry is given by pages instead, at those
-    of `pages`. `seconds` are how long answers take, by paths like those of `fail`. `asked` counts the requests by
-    path, `targets` has them as they came, and `most_at_once` is how many were being answered at once.
+    of `pages`. `seconds` are how long answers take, by paths like those of `fail`; the first ones wait until there
+    are so many requests as `together` says. `asked` counts the requests by path, `targets` has them as they came,
+    and `most_at_once` is how many were being answered at once.
     """
 
     workloads: list[Any] | None = field(default_factory=list[Any])
@@ -49,6 +50,7 @@ class ToolhiveServer:
     version: str = "v0.29.1"
     nonce: str = "nonce-3f8a5c1e"
     seconds: dict[str, float] = field(default_factory=dict[str, float])
+    together: int = 1
     port: int = 0
     asked: Counter[str] = field(default_factory=Counter[str])
     targets: list[str] = field(default_factory=list[str])
@@ -56,6 +58,7 @@ class ToolhiveServer:
 
     def __post_init__(self) -> None:
         self._at_once = 0
+        self._are_together = asyncio.Event()
         self._troubles: list[Trouble] = []
         self._http = LoopbackHttp(self._answer, self.port)
 
@@ -111,7 +114,10 @@ class ToolhiveServer:
         self.asked[parts.path] += 1
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
+        if self._at_once >= self.together:
+            self._are_together.set()
         try:
+            await self._are_together.wait()
             await asyncio.sleep(
                 max(
                     (self.seconds[like] for like in self.seconds if fnmatchcase(parts.path, like)),
