@@ -183,7 +183,9 @@ async def test_sigterm_ends_the_service_though_the_database_hangs(
         await asyncio.gather(*(client.post(INGEST, json=body("ab")) for _ in range(20)))
         with _hanging(postgres):
             cut_off = [requests.create_task(client.post(INGEST, json=body("ac"))) for _ in range(in_flight)]
-            await asyncio.sleep(0.2 if in_flight else 0)
+            await asyncio.to_thread(until, lambda: _accepted(doomed) == in_flight)
+            # And read.
+            await asyncio.sleep(0.5 if in_flight else 0)
             doomed.signal(signal.SIGTERM)
             assert await asyncio.to_thread(doomed.exit_code) == 0
     for answer in (task.result() for task in cut_off):
@@ -191,6 +193,16 @@ async def test_sigterm_ends_the_service_though_the_database_hangs(
         assert int(answer.headers["retry-after"]) >= 1
         assert answer.headers["content-type"] == "application/problem+json"
     await asyncio.to_thread(until, lambda: not alive(doomed.seen))
+
+
+def _accepted(service: RunningService) -> int:
+    """How many connections of clients there are."""
+    port = urlsplit(service.url).port
+    return sum(
+        connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == port
+        for process in service.look()
+        for connection in process.net_connections("tcp")
+    )
 
 
 @pytest.fixture(params=["a wrong password", "no such database", "no connection left"])

@@ -179,7 +179,7 @@ async def test_a_server_that_hangs_holds_up_one_round_of_requests_and_no_more(
         crowd = taken(buckets, bucket, 50)
         await until(lambda: round_trips.call_count == 1)
         skip_ahead(60)
-        await crowd
+        await asyncio.wait_for(crowd, 30)
         assert (shared.take.call_count, round_trips.call_count) == (50, 1)
         await taken(buckets, bucket, 200)
         assert shared.take.call_count == 50
@@ -189,7 +189,7 @@ async def test_a_server_that_hangs_holds_up_one_round_of_requests_and_no_more(
         assert not probe.done()
         await until(lambda: round_trips.call_count == 2)
         skip_ahead(60)
-        await probe
+        await asyncio.wait_for(probe, 30)
         assert (shared.take.call_count, round_trips.call_count) == (51, 2)
     finally:
         os.kill(own_valkey.pid, signal.SIGCONT)

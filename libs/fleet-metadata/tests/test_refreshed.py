@@ -1,7 +1,7 @@
 """What is fetched in the background, and what is answered meanwhile."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from time import monotonic
 
 import pytest
@@ -14,8 +14,11 @@ PATIENCE = 60.0
 
 
 @pytest.fixture
-def server() -> FetchedServer:
-    return FetchedServer()
+def server() -> Generator[FetchedServer]:
+    server = FetchedServer()
+    yield server
+    # Where a test failed, it may be at something still that it does not end.
+    server.go.set()
 
 
 @pytest.fixture

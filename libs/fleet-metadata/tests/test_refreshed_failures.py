@@ -1,7 +1,7 @@
 """What is fetched in the background and fails, hangs, or is not to be fetched for a while."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from time import monotonic
 
 import pytest
@@ -16,8 +16,11 @@ OVERDUE = 2.0
 
 
 @pytest.fixture
-def server() -> FetchedServer:
-    return FetchedServer()
+def server() -> Generator[FetchedServer]:
+    server = FetchedServer()
+    yield server
+    # Where a test failed, it may be at something still that it does not end.
+    server.go.set()
 
 
 @pytest.fixture

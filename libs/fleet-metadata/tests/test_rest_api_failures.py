@@ -119,7 +119,7 @@ async def test_a_server_that_is_silent_or_dribbles_is_left_after_a_while(
         with pytest.raises(
             CollectionFailed, match=r"did not answer within 600 s; check the network, and GITHUB_"
         ):
-            await asking
+            await asyncio.wait_for(asking, 30)
         await server.left()
 
 

@@ -145,13 +145,15 @@ async def test_one_that_swallows_its_cancellation_delays_the_next_not_at_all_and
     made.hang(swallows=True)
     await board.read()
     began = monotonic()
-    answer = [await board.read() for _ in range(50)][-1]
-    # Fifty deadlines would be a hundred seconds.
-    assert monotonic() - began < 20
-    assert state_of(answer, "git")["status"] == "stale"
-    assert state_of(answer, "work")["status"] == "ok"
-    assert (made.collections, made.at_once) == (2, 1)
-    made.go.set()
+    try:
+        answer = [await board.read() for _ in range(50)][-1]
+        # Fifty deadlines would be a hundred seconds.
+        assert monotonic() - began < 20
+        assert state_of(answer, "git")["status"] == "stale"
+        assert state_of(answer, "work")["status"] == "ok"
+        assert (made.collections, made.at_once) == (2, 1)
+    finally:
+        made.go.set()
     await until(lambda: made.at_once == 0)
     assert state_of(await board.read(), "git")["status"] == "ok"
 

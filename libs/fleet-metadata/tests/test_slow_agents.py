@@ -33,7 +33,7 @@ async def test_time_is_bounded_for_the_whole_of_an_agent(skip_ahead: Callable[[f
             # All three have been asked then.
             await asyncio.sleep(0.1)
             skip_ahead(600)
-            results = await reading
+            results = await asyncio.wait_for(reading, 30)
             await until(lambda: drips.open == silent.open == 0)
     for result in results.values():
         assert isinstance(result, Unreadable)

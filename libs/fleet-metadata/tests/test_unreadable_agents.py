@@ -206,7 +206,7 @@ async def test_the_token_is_in_no_text_and_no_log(
         reading = asyncio.create_task(client.read({url: url for url in urls}))
         await until(lambda: silent.asked and under_way("_asked") == 1)
         skip_ahead(600)
-        results = await reading
+        results = await asyncio.wait_for(reading, 30)
         told_of = [repr(client), *(repr(result) for result in results.values())]
     assert all(isinstance(result, Unreadable) for result in results.values())
     assert caplog.text

@@ -146,7 +146,7 @@ async def test_all_of_them_together_have_their_time(
         # The third is asked for once the first has been told.
         await until(lambda: toolhive.asked.total() == 3)
         skip_ahead(600)
-        found = await asking
+        found = await asyncio.wait_for(asking, 30)
     assert [type(each) for each in found.values()] == [WorkloadDetails, *[ToolhiveTimeout] * 10]
     assert {"for all the details" in str(each) for each in found.values()} == {False, True}
 
