@@ -17,9 +17,10 @@ def submit(client: CiClient, screen: Screen, folder: Path, submission: Submissio
     """Submit the project, show its log, and exit as its tests say. Raises CiError."""
     with ExitStack() as until_sent:
         project = until_sent.enter_context(_zipped_project(screen, folder))
+        described = of_checkout(submission, folder)
         on_bytes = until_sent.enter_context(screen.progress("Uploading", project.stat().st_size))
         job = Following(client, screen).follow(
-            lambda on_pause: client.submit_streaming(project, submission, on_bytes, on_pause),
+            lambda on_pause: client.submit_streaming(project, described, on_bytes, on_pause),
             until_sent.close,
         )
     leave_with(job)
