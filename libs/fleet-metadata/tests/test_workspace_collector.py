@@ -1,5 +1,6 @@
 """The collector of the workspace: which it is, its task from the first source that knows one, what is in use."""
 
+import asyncio
 import json
 import logging
 import os
@@ -252,7 +253,7 @@ async def test_all_that_hangs_at_once_leaves_the_rest(
     with small_server(silent) as slow:
         settings = {**at_coder, "coder_agent_url": slow.url}
         collector = make(Cgroup(tmp_path, tmp_path / "membership"), **settings)
-        reading = await _reading(collector)
+        reading = await asyncio.wait_for(_reading(collector), 60)
         goes_on.set()
     # Let go of who waits for it.
     (tmp_path / "memory.max").write_text("max\n")
