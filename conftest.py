@@ -127,10 +127,12 @@ async def skip_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]
     With this and a deadline of hours, what has to be done by then is, however busy the machine.
     """
     loop = asyncio.get_running_loop()
+    time, skipped = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: time() + skipped)
 
     def skip(seconds: float) -> None:
-        time = loop.time
-        monkeypatch.setattr(loop, "time", lambda: time() + seconds)
+        nonlocal skipped
+        skipped += seconds
 
     return skip
 
