@@ -1,3 +1,4 @@
+import select
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from ci_client.event_stream import LAST, Event, EventStream, OnPause
 from ci_client.models import Job
 
 INTERRUPTED = 130
+_LOOK_SECONDS = 0.2
 _QUESTION = "Cancel the job, or let it run? [c]ancel/[l]et it run/[g]o on: "
 
 Answer = Literal["cancel", "let it run", "go on"]
@@ -138,7 +140,7 @@ def _asked(screen: Screen) -> Answer:
     screen.say("")
     while True:
         screen.console.print(_QUESTION, end="")
-        match sys.stdin.readline().strip().lower()[:1] or "end":
+        match _line().strip().lower()[:1] or "end":
             case "c":
                 return "cancel"
             case "g":
@@ -147,3 +149,10 @@ def _asked(screen: Screen) -> Answer:
                 return "let it run"
             case _:
                 continue
+
+
+def _line() -> str:
+    """What is typed; a Ctrl-C that comes just before a read would be noticed after it only, so none waits long."""
+    while not select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:
+        pass
+    return sys.stdin.readline()
