@@ -22,7 +22,7 @@ from ci_server.intake.multipart import (
     LARGEST_FIELDS,
     MOST_PARTS,
 )
-from ci_server.intake.upload import UploadUnwritable, receive
+from ci_server.intake.upload import SILENT_SECONDS, UploadUnwritable, receive
 from problem_details import Problem
 
 LARGEST = 1_000_000
@@ -282,6 +282,36 @@ async def test_fields_have_limits_on_both_sides(
     with pytest.raises(UploadTooLarge, match=why):
         await _received(uploads, _request([_body(_file(), *bad)]))
     assert _left(uploads) == []
+
+
+@pytest.mark.parametrize(("silent", "refused"), [(SILENT_SECONDS - 1, False), (SILENT_SECONDS + 1, True)])
+async def test_a_sender_who_falls_silent_is_not_waited_for(
+    uploads: Path, skip_ahead: Callable[[float], None], silent: float, refused: bool
+) -> None:
+    reached, go_on, body = asyncio.Event(), asyncio.Event(), _body(_file())
+
+    async def come() -> dict[str, object]:
+        if reached.is_set():
+            await go_on.wait()
+            return {"type": "http.request", "body": body[10:]}
+        reached.set()
+        return {"type": "http.request", "body": body[:10], "more_body": True}
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-type", TYPE.encode())]}
+    receiving = asyncio.create_task(_received(uploads, Request(scope, come)))  # type: ignore[arg-type]
+    await reached.wait()
+    # What waits for the rest has its timer by now.
+    await asyncio.sleep(0)
+    skip_ahead(silent)
+    if refused:
+        with pytest.raises(Problem, match="send it again") as problem:
+            await asyncio.wait_for(receiving, 30)
+        assert problem.value.status == 408
+        assert _left(uploads) == []
+    else:
+        await asyncio.sleep(0)
+        go_on.set()
+        assert (await receiving)[0] == b"a zip"
 
 
 @pytest.mark.parametrize("after", range(6))

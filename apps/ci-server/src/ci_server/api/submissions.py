@@ -26,7 +26,8 @@ async def submit(request: Request, service: Service, caller: Caller) -> Response
     """Queue a job for the tests of a zipped project; the answer streams what they print, until their end.
 
     The zip has `tests/` and `requirements.txt` or `pyproject.toml` at its root, unless a `command` is given.
-    Leaving stops nothing. 413 and 422 where the zip or a field is not acceptable; nothing of it is kept then.
+    Leaving stops nothing. 413 and 422 where the zip or a field is not acceptable, 408 where nothing comes for a
+    minute; nothing of it is kept then.
     """
     job = await service.intake.submit(request, caller.name)
     return EventStream(job_events(service.watches, job.job_id, job.attempt, 0))

@@ -13,7 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from ci_server.domain.errors import UploadRefused
 from ci_server.intake.form import Submission, submission_of
 from ci_server.intake.multipart import AROUND_THE_FILE, FormReader, too_large
+from problem_details import Problem
 
+SILENT_SECONDS = 60
 _COLLECTED = 256 * 1024
 _Value = TypeVar("_Value")
 
@@ -62,7 +64,8 @@ async def receive(request: Request, uploads: Path, largest: int) -> AsyncGenerat
     """Receive a submission whose zip has at most `largest` bytes, in a folder of its own below `uploads`.
 
     The zip goes to the disk as it comes. At the end the folder is removed, whatever happened, unless it was
-    kept. Raises UploadRefused, UploadTooLarge, UploadUnwritable, and Problem for the fields of the form.
+    kept. Raises UploadRefused, UploadTooLarge, UploadUnwritable, and Problem: for the fields of the form, and
+    where nothing comes for SILENT_SECONDS.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > largest + AROUND_THE_FILE:
@@ -88,7 +91,7 @@ async def _received(request: Request, folder: Path, largest: int) -> Upload:
 
 async def _copy(request: Request, form: FormReader, waiting: bytearray, file: int) -> None:
     try:
-        async for chunk in request.stream():
+        async for chunk in _chunks(request):
             form.feed(chunk)
             if len(waiting) >= _COLLECTED:
                 await _flush(waiting, file)
@@ -96,6 +99,21 @@ async def _copy(request: Request, form: FormReader, waiting: bytearray, file: in
         raise UploadRefused("The upload broke off before its end; send it again") from None
     form.finish()
     await _flush(waiting, file)
+
+
+async def _chunks(request: Request) -> AsyncGenerator[bytes]:
+    """Of the body; a sender who is silent for too long is not waited for."""
+    chunks = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            detail = f"Nothing came of the upload for {SILENT_SECONDS} s; send it again."
+            raise Problem(408, "Request timeout", detail, slug="request-timeout") from None
+        if chunk is None:
+            return
+        yield chunk
 
 
 async def _flush(waiting: bytearray, file: int) -> None:
