@@ -123,7 +123,7 @@ def test_answers_to_good_and_bad_requests_are_as_documented(
 
 def _probe(operation: Operation, mode: GenerationMode, url: str, key: dict[str, str]) -> None:
     @hypothesis.settings(
-        max_examples=30,
+        max_examples=20,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

@@ -30,7 +30,7 @@ def test_the_version_is_shown() -> None:
 
 def test_help_names_the_port_of_every_service_with_its_default() -> None:
     shown = CliRunner().invoke(main, ["up", "--help"]).output
-    for option, port in (("--graph-port", 8000), ("--metadata-port", 8001)):
+    for option, port in (("--graph-port", 8000), ("--metadata-port", 8001), ("--sql-port", 8003)):
         line = next(line for line in shown.splitlines() if option in line)
         assert f"[default: {port}]" in line
 
@@ -39,7 +39,7 @@ def test_help_names_the_port_of_every_service_with_its_default() -> None:
 def test_a_service_that_does_not_exist_is_refused(names: str) -> None:
     result = CliRunner().invoke(main, ["up", "--only", names])
     assert result.exit_code == 2
-    assert "choose from graph,ci,metadata" in result.output
+    assert "choose from graph,ci,metadata,sql" in result.output
 
 
 def test_a_sample_with_no_service_to_load_it_into_is_refused() -> None:

@@ -18,6 +18,8 @@ import httpx
 import psutil
 import pytest
 from ci_wheelhouse import installs_from, made_wheel
+from fastmcp import Client
+from fastmcp.client.client import CallToolResult
 
 from embedded_services import local_database
 
@@ -47,7 +49,7 @@ class RunningFleet:
         self._output = output
         self._seen: set[psutil.Process] = set()
         command = [sys.executable, "-m", "fleet", "up", "--data-dir", str(data_dir)]
-        any_ports = ["--graph-port", "0", "--metadata-port", "0", "--ci-port", "0"]
+        any_ports = ["--graph-port", "0", "--metadata-port", "0", "--ci-port", "0", "--sql-port", "0"]
         with output.open("wb") as file:
             self._process = subprocess.Popen(
                 [*command, *any_ports, *options],
@@ -165,23 +167,30 @@ def test_the_screen_shows_urls_health_and_the_key(sample: RunningFleet) -> None:
     for url in urls_in(sample.data_dir).values():
         assert f"Swagger UI: {url}/docs (" in sample.output
     assert f"API key:    {key} " in sample.output
-    for name in ("graph", "ci", "metadata", "PostgreSQL", "Valkey"):
+    for name in ("graph", "ci", "metadata", "sql", "PostgreSQL", "Valkey"):
         assert any(line.split()[0::2] == [name, "ready"] for line in sample.output.splitlines())
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_requests_to_paste_work_as_they_stand(sample: RunningFleet) -> None:
     requests = [line for line in sample.output.splitlines() if line.startswith("curl ")]
-    graph, jobs, metadata = (
+    graph, jobs, metadata, sql = (
         json.loads(subprocess.check_output(["/bin/bash", "-c", line])) for line in requests
     )
     assert "checkoutservice" in {service["service_id"] for service in graph["services"]}
     assert jobs == []
     assert metadata["data"]["git_branch"]["value"] == BRANCH
+    assert "pg_query" in {told["tool"] for told in sql["tools"]}
 
 
 @pytest.mark.parametrize(
-    ("service", "path"), [("graph", "/api/v1/services"), ("ci", "/jobs"), ("metadata", "/metadata")]
+    ("service", "path"),
+    [
+        ("graph", "/api/v1/services"),
+        ("ci", "/jobs"),
+        ("metadata", "/metadata"),
+        ("sql", "/api/v1/tools"),
+    ],
 )
 def test_every_service_answers_to_the_one_key_and_to_no_other(
     sample: RunningFleet, service: str, path: str
@@ -190,6 +199,31 @@ def test_every_service_answers_to_the_one_key_and_to_no_other(
         assert client.get(path).status_code == 200
         for other in (f"Bearer {OWN_TOKEN}", ""):
             assert client.get(path, headers={"Authorization": other}).status_code == 401
+
+
+async def ask_sql(data_dir: Path, action: str, **arguments: object) -> CallToolResult:
+    key = (data_dir / "api-key").read_text().strip()
+    async with Client(f"{urls_in(data_dir)['sql']}/mcp", auth=key) as agent:
+        return await agent.call_tool(
+            "pg_query", {"action": action, **arguments}, raise_on_error=False, timeout=60
+        )
+
+
+async def test_an_agent_reads_the_graph_and_not_the_keys_and_makes_tables_of_its_own(
+    sample: RunningFleet,
+) -> None:
+    names = await ask_sql(sample.data_dir, "read", sql="select service_id from graph.services")
+    assert ["checkoutservice"] in (names.structured_content or {})["rows"]
+    for statement in (
+        "select * from access.api_keys",
+        "select * from ci.jobs",
+    ):
+        refused = await ask_sql(sample.data_dir, "read", sql=statement)
+        assert (refused.structured_content or {})["error"]["sqlstate"] == "42501"
+    refused = await ask_sql(sample.data_dir, "write", sql="delete from graph.services", autocommit=True)
+    assert (refused.structured_content or {})["error"]["sqlstate"] == "42501"
+    made = await ask_sql(sample.data_dir, "write", sql="create table public.notes ()", autocommit=True)
+    assert not made.is_error, made.content
 
 
 def test_the_metadata_tells_of_the_folder_that_fleet_was_started_in(sample: RunningFleet) -> None:
@@ -238,7 +272,7 @@ def test_after_kill_9_nothing_runs_and_after_ctrl_c_twice_neither_and_what_was_a
     key = (killed.data_dir / "api-key").read_text()
     living = list(filter(is_alive, killed.look()))
     assert {"postgres", "valkey-server"} < {process.name() for process in living}
-    assert {"dependency_graph", "ci_server", "fleet_metadata"} < {
+    assert {"dependency_graph", "ci_server", "fleet_metadata", "coldquery"} < {
         word for process in living for word in process.cmdline()
     }
     killed.send(signal.SIGKILL)

@@ -11,7 +11,7 @@ import pytest
 from fleet.data_dir import DataDir
 from fleet.errors import FleetError
 from fleet.screen import Screen
-from fleet.services import Service
+from fleet.services import Role, Service
 from fleet.settings import Settings
 from fleet.supervisor import Supervisor
 from fleet.up import Plan, start
@@ -31,6 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+if sys.argv[1] == "grants":
+    print("grants", *sys.argv[2:], os.environ["COLDQUERY_ROLE_PASSWORD"], os.environ["DATABASE_URL"], file=sys.stderr)
 if os.environ.get("FAULT") == f"{'told-' if TOLD else ''}{sys.argv[1]}":
     sys.exit(f"cannot {sys.argv[1]}")
 if sys.argv[1] == "api-keys":
@@ -43,6 +45,16 @@ if sys.argv[1] == "serve":
 SERVICE = Service("demo", "demonstration", "stand_in", 8000, "/readyz", "/docs", "/guarded")
 TOLD = Service(
     "told", "telling", "told_stand_in", 8001, "/readyz", "/docs", "/guarded", key_variable="STAND_IN_KEY"
+)
+OWN_ROLE = Service(
+    "demo",
+    "demonstration",
+    "stand_in",
+    8000,
+    "/readyz",
+    "/docs",
+    "/guarded",
+    role=Role("reader", reads=("graph", "ci"), writes=("public",)),
 )
 GIVEN = {"database_url": "postgresql://me:secret@db/fleet", "redis_url": "redis://cache/0"}
 GOOD_FOR_EVER = {"key_id": "abc", "expires_at": None, "revoked_at": None}
@@ -107,6 +119,21 @@ def test_a_key_that_is_no_longer_good_is_replaced_and_that_is_said(
     begin()
     assert (tmp_path / "api-key").read_text() == "new\n"
     assert f"{tmp_path}/api-key is no longer good: it is replaced by a new one." in capsys.readouterr().out
+
+
+def test_a_service_with_a_role_of_its_own_works_as_that_with_a_password_of_this_start(
+    begin: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "api-key").write_text("kept\n")
+    begin(OWN_ROLE)
+    told = (tmp_path / "logs/demo-grants.log").read_text().split()
+    *arguments, password, url = told
+    schemas = "--read graph --read ci --write public"
+    assert " ".join(arguments) == f"grants --role reader {schemas} --apply"
+    assert url == GIVEN["database_url"]
+    log = (tmp_path / "logs/demo.log").read_text()
+    assert f"postgresql+asyncpg://reader:{password}@db/fleet redis://cache/0 1\n" in log
+    assert "secret" not in log
 
 
 @pytest.mark.parametrize("kept", ["kept", "revoked", None])

@@ -1,13 +1,15 @@
 import json
 import re
+import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from api_access import asyncpg_url
 from fleet.endpoint import Endpoint
 from fleet.errors import FleetError
 from fleet.service_client import ServiceClient
-from fleet.services import Service
+from fleet.services import Role, Service
 from fleet.supervisor import Supervisor
 
 READY_WITHIN_SECONDS = 60.0
@@ -32,16 +34,28 @@ class Launcher:
         self._supervisor = supervisor
         self._ready_within = ready_within
         self._environment = environment
+        self._told = dict[Service, Mapping[str, str]]()
 
     def migrate(self, service: Service) -> None:
         """Bring the service's part of the database up to date."""
         self._run(service, "migrate")
 
+    def make_role(self, service: Service, role: Role, database_url: str) -> None:
+        """Have the service work as `role` on the database at `database_url`, whose user makes it.
+
+        Its password is a new one each time, and kept nowhere.
+        """
+        password = secrets.token_urlsafe(24)
+        self._run(service, "grants", *role.arguments(), "--apply", told={"COLDQUERY_ROLE_PASSWORD": password})
+        url = asyncpg_url(database_url).set(username=role.name, password=password)
+        self._told[service] = {"DATABASE_URL": url.render_as_string(hide_password=False)}
+
     def serve(self, endpoint: Endpoint, told: Mapping[str, str] | None = None) -> None:
         """Start the service, which is watched from then on, with `told` in its environment too."""
         service = endpoint.service
         command = service.command("serve", "--host", endpoint.host, "--port", str(endpoint.port))
-        self._supervisor.start(service.name, command, {**self._environment, **(told or {})})
+        own = self._told.get(service, {})
+        self._supervisor.start(service.name, command, {**self._environment, **own, **(told or {})})
 
     def wait_until_ready(self, client: ServiceClient) -> None:
         """Wait until the service says that it can work, up to 60 s, or until something watched ends."""
@@ -68,9 +82,10 @@ class Launcher:
         listed = json.loads(self._run(service, "api-keys", "list", "--json")) if key else []
         return any(key and entry["key_id"] == key["id"] and not _has_ended(entry) for entry in listed)
 
-    def _run(self, service: Service, *arguments: str) -> str:
+    def _run(self, service: Service, *arguments: str, told: Mapping[str, str] | None = None) -> str:
         name = f"{service.name}-{arguments[0]}"
-        return self._supervisor.run(name, service.command(*arguments), self._environment).strip()
+        environment = {**self._environment, **(told or {})}
+        return self._supervisor.run(name, service.command(*arguments), environment).strip()
 
 
 def _has_ended(key: Mapping[str, str | None]) -> bool:

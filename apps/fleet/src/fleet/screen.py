@@ -56,6 +56,9 @@ class Screen:
         """Where to go from here."""
         for endpoint in endpoints:
             self.say(f"Swagger UI: {endpoint.url}{endpoint.service.docs_path} ({_about(endpoint.service)})")
+        for endpoint in endpoints:
+            if path := endpoint.service.mcp_path:
+                self.say(f"MCP:        {endpoint.url}{path} ({endpoint.service.title})")
         self.say(f"API key:    {api_key} (kept in {api_key_file})")
         self.say()
         file = shlex.quote(str(api_key_file))

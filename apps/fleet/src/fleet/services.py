@@ -3,6 +3,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """A role of the database that may do no more than it says; schemas by name."""
+
+    name: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    """It may also create in them."""
+
+    def arguments(self) -> list[str]:
+        """How the command `grants` of a service is told of it."""
+        reads = [word for schema in self.reads for word in ("--read", schema)]
+        writes = [word for schema in self.writes for word in ("--write", schema)]
+        return ["--role", self.name, *reads, *writes]
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One service of Fleet, run as `python -m <module>` with the command `serve --host <host> --port <port>`.
 
@@ -27,6 +43,12 @@ class Service:
     client_variables: tuple[str, str] | None = None
     """The environment variables that tell others where it is and with which key to ask it."""
 
+    mcp_path: str | None = None
+    """Where agents reach it."""
+
+    role: Role | None = None
+    """The role that it works on the database as, which its command grants makes; else it is the user of all."""
+
     @property
     def port_option(self) -> str:
         return f"--{self.name}-port"
@@ -44,6 +66,7 @@ GRAPH = Service(
     ready_path="/readyz",
     docs_path="/docs",
     guarded_path="/api/v1/services",
+    mcp_path="/mcp",
 )
 
 METADATA = Service(
@@ -55,6 +78,7 @@ METADATA = Service(
     docs_path="/docs",
     guarded_path="/metadata",
     key_variable="FLEET_METADATA_TOKEN",
+    mcp_path="/mcp",
 )
 
 CI = Service(
@@ -68,5 +92,17 @@ CI = Service(
     client_variables=("CI_SERVER_URL", "CI_API_KEY"),
 )
 
-SERVICES = {service.name: service for service in (GRAPH, CI, METADATA)}
+SQL = Service(
+    name="sql",
+    title="SQL",
+    module="coldquery",
+    port=8003,
+    ready_path="/readyz",
+    docs_path="/docs",
+    guarded_path="/api/v1/tools",
+    mcp_path="/mcp",
+    role=Role("fleet_sql", reads=("graph",), writes=("public",)),
+)
+
+SERVICES = {service.name: service for service in (GRAPH, CI, METADATA, SQL)}
 """What there is to start, by name and in the order of starting."""

@@ -69,6 +69,10 @@ def start(
     with screen.step("Bringing the database up to date"):
         for service in plan.migrated():
             launcher.migrate(service)
+        # Not before their schemas are there.
+        for service in plan.ports:
+            if service.role:
+                launcher.make_role(service, service.role, stores.database.url)
     with screen.step(f"Starting the services: {', '.join(service.name for service in plan.ports)}"):
         api_key = ServiceStart(plan.key_keeper, clients, launcher, data_dir, screen).run()
     if plan.sample:

@@ -1,6 +1,6 @@
 from typing import Any
 
-from fastmcp.utilities.json_schema import compress_schema
+from fastmcp.utilities.json_schema import compress_schema, dereference_refs
 from pydantic import TypeAdapter
 
 # Keywords whose parts have names of their own, which may be those of keywords.
@@ -8,10 +8,13 @@ _OF_NAMES = frozenset({"properties", "patternProperties", "$defs", "mapping"})
 
 
 def output_schema(answer: type) -> dict[str, Any]:
-    """The JSON schema of an answer of type `answer`, without defaults: what is not there has none."""
+    """The JSON schema of an answer of type `answer`, without defaults: what is not there has none.
+
+    Without references too, where it can be, which FastMCP would resolve anew with each call of a tool.
+    """
     # As if it were read: a field with a default need not be there.
     schema = _without_defaults(TypeAdapter(answer).json_schema(mode="validation"))
-    return compress_schema(schema, prune_titles=True)
+    return compress_schema(dereference_refs(schema), prune_titles=True)
 
 
 def _without_defaults(schema: Any) -> Any:

@@ -1,0 +1,3 @@
+from coldquery.cli import main
+
+main()

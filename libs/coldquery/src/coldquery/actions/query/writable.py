@@ -1,0 +1,29 @@
+from coldquery.errors import Refused
+from coldquery.statements.kinds import copies, outside_transaction, transaction_control
+from coldquery.statements.parsing import parse
+from coldquery.statements.statement import Statement
+
+# These run anywhere; outside a transaction block they may also commit what they do piece by piece.
+_RUN_INSIDE_TOO = {"CallStmt", "DoStmt"}
+
+
+def writable(sql: str) -> Statement:
+    """The one statement in `sql`, if a write can run it; raises Refused else."""
+    statement = parse(sql)
+    if transaction_control(statement):
+        raise Refused(
+            "Transactions are begun and ended by the tool pg_tx (begin, commit, rollback, savepoint, release).",
+            hint="To do several writes or none, use action transaction of pg_query.",
+        )
+    if copies(statement):
+        raise Refused(
+            "COPY FROM STDIN and TO STDOUT cannot be spoken through this tool.",
+            hint="Read with SELECT. Write with INSERT, many rows at once from arrays: "
+            "INSERT INTO t SELECT * FROM unnest($1::int[], $2::text[]).",
+        )
+    return statement
+
+
+def must_run_alone(statement: Statement) -> bool:
+    """Whether PostgreSQL refuses it within a transaction block."""
+    return outside_transaction(statement) and statement.node not in _RUN_INSIDE_TOO

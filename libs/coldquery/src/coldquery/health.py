@@ -1,0 +1,23 @@
+"""What keeps the server from working."""
+
+from collections.abc import Sequence
+
+from coldquery.errors import Busy, ColdQueryError
+from coldquery.guard import Guard
+from coldquery.mcp.server import Service
+
+
+async def what_is_missing(service: Service, guard: Guard) -> Sequence[str]:
+    """A sentence for each thing that is missing; nothing if the server is ready."""
+    return [sentence for sentence in (await _database(service), await guard.missing()) if sentence]
+
+
+async def _database(service: Service) -> str | None:
+    try:
+        await service.connections.require_reachable()
+    except Busy:
+        # It is there, and others work on it.
+        return None
+    except ColdQueryError as error:
+        return f"The database cannot be used; see DATABASE_URL. {error.message}"
+    return None

@@ -1,0 +1,6 @@
+-- What is in the schema, and what the user who runs this will add to it.
+GRANT USAGE ON SCHEMA :schema TO :role;
+GRANT SELECT ON ALL TABLES IN SCHEMA :schema TO :role;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA :schema TO :role;
+ALTER DEFAULT PRIVILEGES IN SCHEMA :schema GRANT SELECT ON TABLES TO :role;
+ALTER DEFAULT PRIVILEGES IN SCHEMA :schema GRANT SELECT ON SEQUENCES TO :role;
