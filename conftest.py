@@ -34,7 +34,8 @@ class ThrowawayDatabases:
         """A new database's URL; a copy of the one at the URL `template`, to which nobody may be connected."""
         name = f"test_{secrets.token_hex(8)}"
         source = _name_in(template) if template else "template1"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
+        # As files, which is the quicker way for one as small as these.
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}" STRATEGY FILE_COPY')
         self._names.add(name)
         return urlsplit(self._server_url)._replace(path=f"/{name}").geturl()
 

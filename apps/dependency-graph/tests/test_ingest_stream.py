@@ -90,7 +90,7 @@ async def _empty(database: Database) -> None:
         await connection.execute(text("UPDATE graph.generation SET value = 0"))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=st.lists(batches, max_size=2), batch=batches, rows_in_a_part=st.sampled_from([1, 2, 5]))
 async def test_a_stream_does_what_one_json_body_does(
     database: Database, before: list[Batch], batch: Batch, rows_in_a_part: int

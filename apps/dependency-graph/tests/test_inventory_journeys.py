@@ -14,7 +14,7 @@ from dependency_graph.domain.dependency import Pair
 from dependency_graph.domain.errors import SourceFailed
 from dependency_graph.domain.mcp_server import Match, RegistryEntry, WorkloadKey
 
-JOURNEYS = 150
+JOURNEYS = 100
 STEPS = 12
 
 UPSTREAMS = {

@@ -64,7 +64,7 @@ async def _add(database: Database, *pairs: str) -> None:
         await ingest(batch(*pairs), graph, later())
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(graph=rows, external=st.sets(st.sampled_from(NAMES), max_size=2), queries=st.lists(plain, min_size=5))
 async def test_its_answers_are_those_of_postgresql(
     database: Database, graph: list[Row], external: set[str], queries: list[DependencyQuery]

@@ -142,7 +142,7 @@ def _oracle(trace: Sequence[Span]) -> set[tuple[str, str, SpanKind]]:
     }
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trace=traces(), data=st.data())
 async def test_however_a_trace_is_sent_the_same_calls_are_found(
     database: Database, trace: list[Span], data: st.DataObject

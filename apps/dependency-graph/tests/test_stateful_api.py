@@ -23,7 +23,7 @@ from walk import Asked
 
 from dependency_graph.domain.dependency import DiscoverySource, Pair
 
-JOURNEYS = 40
+JOURNEYS = 25
 STEPS = 30
 
 

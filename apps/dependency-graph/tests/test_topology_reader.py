@@ -12,7 +12,7 @@ from dependency_graph.domain.impact import Spread
 from dependency_graph.infrastructure.database import Database
 from dependency_graph.infrastructure.topology_reader import PostgresTopology
 
-with_a_database = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+with_a_database = settings(max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _criticalities(graph: Iterable[Row]) -> dict[Pair, str]:

@@ -40,7 +40,7 @@ def _found(answer: dict[str, Any]) -> Found:
     )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(graph=rows, external=st.sets(st.sampled_from(NAMES), max_size=3), asked=questions)
 async def test_the_query_answers_what_a_plain_walk_finds(
     database: Database, graph: list[Row], external: set[str], asked: Asked
