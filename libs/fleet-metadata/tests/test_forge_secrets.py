@@ -33,6 +33,8 @@ ANSWERS = [
 def everything_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     caplog.set_level(logging.INFO)
+    # Whoever served something in this process before has had it silent.
+    caplog.set_level(logging.INFO, logger="httpx")
 
 
 @pytest.fixture(params=[GitHubCollector, GitLabCollector])
