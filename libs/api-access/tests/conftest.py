@@ -1,9 +1,9 @@
 from collections.abc import AsyncGenerator, Callable, Generator
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api_access.database_url import asyncpg_url
+from api_access.engines import create_engine
 from api_access.key_store import KeyStore
 from api_access.migrating import migrate
 
@@ -38,7 +38,7 @@ def database_url(
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncGenerator[AsyncEngine]:
-    engine = create_async_engine(asyncpg_url(database_url))
+    engine = create_engine(database_url)
     yield engine
     await engine.dispose()
 

@@ -6,12 +6,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from api_access.api_key import ApiKey
+from api_access.engines import create_engine
 from api_access.errors import NotMigrated, StoreUnavailable, UnknownKey
 from api_access.key_store import KeyStore
 from api_access.keys import parse, secret_matches
 from api_access.rate_limits import RateLimit
 
 LIMITS = {"query": RateLimit(600, 60)}
+HOSTILE = (
+    """CREATE FUNCTION public.hostile(text, varchar) RETURNS bool LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'was run'; END $$""",
+    "CREATE OPERATOR public.= (leftarg = text, rightarg = varchar, function = public.hostile)",
+)
 
 
 def tomorrow() -> datetime:
@@ -31,6 +37,26 @@ async def test_a_created_key_is_found_with_all_that_was_said_of_it(store: KeySto
     assert (key.name, key.scopes, key.limits) == ("backstage", {"read", "write"}, LIMITS)
     assert (key.expires_at, key.ends_at, key.last_used_at, key.revoked_at) == (ends, ends, None, None)
     assert secret_matches(parse(token)[1], key.secret_hash)
+
+
+@pytest.mark.parametrize(("path", "is_run"), [("pg_catalog, pg_temp", False), ("public", True)])
+async def test_what_others_put_into_a_schema_of_the_usual_path_is_not_run(
+    database_url: str, path: str, is_run: bool
+) -> None:
+    engine = create_engine(database_url, connect_args={"server_settings": {"search_path": path}})
+    usual = create_engine(database_url)
+    _, key = await KeyStore(usual).create("backstage")
+    async with usual.begin() as connection:
+        for statement in HOSTILE:
+            await connection.execute(text(statement))
+    if is_run:
+        # Else this would say nothing.
+        with pytest.raises(StoreUnavailable):
+            await KeyStore(engine).find(key.key_id)
+    else:
+        assert await KeyStore(engine).find(key.key_id) == await KeyStore(usual).find(key.key_id)
+    for used in (engine, usual):
+        await used.dispose()
 
 
 async def test_neither_the_secret_is_stored_nor_the_hash_shown(store: KeyStore, engine: AsyncEngine) -> None:

@@ -69,6 +69,12 @@ def refusals(reason: str) -> float:
     return REGISTRY.get_sample_value("access_refusals_total", {"reason": reason}) or 0.0
 
 
+async def test_a_line_break_behind_a_path_opens_no_route(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez%0A")).status_code == 200
+    assert (await client.get("/services%0A")).status_code == 401
+    assert (await client.post("/sync%0A")).status_code == 401
+
+
 async def test_an_open_route_is_left_alone(client: httpx.AsyncClient) -> None:
     answer = await client.get("/livez", headers=bearer("wrong"))
     assert (answer.status_code, answer.text) == (200, "anybody")

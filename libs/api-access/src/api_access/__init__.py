@@ -5,7 +5,7 @@ from api_access.api_key import ApiKey, Principal, Scope
 from api_access.authenticator import Authenticator
 from api_access.cli import api_keys_app
 from api_access.database_url import asyncpg_url, database_url
-from api_access.engines import create_engine
+from api_access.engines import SEARCH_PATH, create_engine
 from api_access.errors import NotMigrated, StoreUnavailable, UnknownKey
 from api_access.fallback_buckets import FallbackBuckets
 from api_access.key_store import KeyStore
@@ -22,6 +22,7 @@ from api_access.utc_date_time import UtcDateTime
 __all__ = [
     "ACCESS_MIGRATIONS",
     "KEY_ONLY",
+    "SEARCH_PATH",
     "Access",
     "AccessMiddleware",
     "ApiKey",

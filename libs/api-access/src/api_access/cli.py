@@ -72,7 +72,7 @@ _Grace = Annotated[
         parser=_duration, metavar="DURATION", help="How long the old key still works.", show_default="0s"
     ),
 ]
-_DataDir = Annotated[Path, typer.Option(help="Where `fleet up` runs, if DATABASE_URL is not set.")]
+_DataDir = Annotated[Path, typer.Option(help="Where `fleet up` runs, if there is no other database of keys.")]
 _FLEET = Path(".fleet")
 
 

@@ -7,6 +7,9 @@ from api_access.database_url import database_url
 
 BUSY_SECONDS = 10
 """How long a writer of SQLite waits for another one."""
+SEARCH_PATH = {"search_path": "pg_catalog, pg_temp"}
+"""For the `server_settings` of PostgreSQL: whoever may create functions and operators in a schema of the usual path
+would else have them run by us, in place of those that our statements mean. All tables are named with their schema."""
 
 
 def create_engine(url: str, **options: Any) -> AsyncEngine:
@@ -14,16 +17,22 @@ def create_engine(url: str, **options: Any) -> AsyncEngine:
 
     On SQLite a transaction is a writer's from its beginning, unless its connection has the execution option
     `sqlite_read`; and what is committed outlasts a power cut. SQLite knows no schemas: whatever schema a table
-    is in, it is in the one file.
+    is in, it is in the one file. On PostgreSQL no schema is searched but the system's own.
     """
     parsed = database_url(url)
-    engine = create_async_engine(parsed, **options)
     if parsed.drivername != "sqlite+aiosqlite":
-        return engine
+        return create_async_engine(parsed, **_on_safe_path(options))
+    engine = create_async_engine(parsed, **options)
     event.listen(engine.sync_engine, "connect", _set_up)
     event.listen(engine.sync_engine, "begin", _begin)
     event.listen(engine.sync_engine, "invalidate", _roll_back)
     return engine
+
+
+def _on_safe_path(options: dict[str, Any]) -> dict[str, Any]:
+    arguments: dict[str, Any] = options.get("connect_args", {})
+    settings = SEARCH_PATH | arguments.get("server_settings", {})
+    return options | {"connect_args": arguments | {"server_settings": settings}}
 
 
 def _set_up(connection: Any, _record: object) -> None:

@@ -41,7 +41,8 @@ class AccessMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        requirement = self._policy(scope.get("method", "GET"), scope["path"])
+        # A route matches a path with a line break behind it too, so a policy must not tell them apart.
+        requirement = self._policy(scope.get("method", "GET"), scope["path"].removesuffix("\n"))
         if requirement is None:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":

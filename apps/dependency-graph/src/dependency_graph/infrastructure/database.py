@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from api_access import asyncpg_url
+from api_access import SEARCH_PATH, asyncpg_url
 from dependency_graph.domain.errors import GraphBusy, GraphUnavailable
 from dependency_graph.infrastructure.pool_metrics import pool_timeouts
 from observability import child_span
@@ -33,7 +33,8 @@ class Database:
 
     def __init__(self, url: str, pool_size: int, max_overflow: int) -> None:
         # Compiling a plan takes longer than any of ours runs; timestamps in answers are in UTC.
-        session = {"jit": "off", "timezone": "UTC", "application_name": "dependency-graph"}
+        own = {"jit": "off", "timezone": "UTC", "application_name": "dependency-graph"}
+        session = own | SEARCH_PATH
         self._unpooled = create_async_engine(
             asyncpg_url(url),
             poolclass=NullPool,
