@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -30,6 +31,7 @@ OWN_TOKEN = "a-token-of-the-environment"
 # What the machine's own environment has is not to be tested.
 NOTHING_GIVEN = {"DATABASE_URL": "", "REDIS_URL": "", "METADATA_FOLDER": "", "FLEET_METADATA_TOKEN": ""}
 STOPPED_WITHIN_SECONDS = 30
+ROOT_README = (Path(__file__).parents[3] / "README.md").read_text()
 
 
 class RunningFleet:
@@ -199,6 +201,17 @@ def test_every_service_answers_to_the_one_key_and_to_no_other(
         assert client.get(path).status_code == 200
         for other in (f"Bearer {OWN_TOKEN}", ""):
             assert client.get(path, headers={"Authorization": other}).status_code == 401
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_question_of_the_root_readme_to_the_database_is_answered(sample: RunningFleet) -> None:
+    [question] = re.findall(r"^curl [^\n]*/mcp --json '.*?'$", ROOT_README, re.MULTILINE | re.DOTALL)
+    key = (sample.data_dir / "api-key").read_text().strip()
+    answered = subprocess.check_output(
+        ["/bin/bash", "-c", question.replace("http://127.0.0.1:8003", urls_in(sample.data_dir)["sql"])],
+        env={**os.environ, "KEY": f"Authorization: Bearer {key}"},
+    )
+    assert ["checkoutservice"] in json.loads(answered)["result"]["structuredContent"]["rows"]
 
 
 async def ask_sql(data_dir: Path, action: str, **arguments: object) -> CallToolResult:

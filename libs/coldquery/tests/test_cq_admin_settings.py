@@ -12,6 +12,8 @@ from cq_shapes import shaped
 from coldquery.actions.admin.settings import settings
 from coldquery.actions.catalogue import looking
 from coldquery.actions.context import Context
+from coldquery.actions.query.write import write
+from coldquery.actions.schema.change import alter
 from coldquery.connections.timeout import Timeout
 from coldquery.errors import NotAllowed, Refused, StatementFailed
 from coldquery.statements.reading import Reached
@@ -103,16 +105,16 @@ async def own_role(shop: str, admin: asyncpg.Connection) -> AsyncGenerator[None]
     await admin.execute(f"alter role current_user in database {database} reset all")
 
 
+@pytest.mark.parametrize("undoing", [write, alter])
 async def test_a_value_with_autocommit_holds_from_the_next_call_on_and_can_be_undone(
-    shop: str, admin: asyncpg.Connection, own_role: None
+    shop: str, own_role: None, undoing: Any
 ) -> None:
     async with asking(shop) as context:
         assert await now(context, "work_mem") == "4MB"
         answer = await told(context, setting_name="work_mem", setting_value="9MB", autocommit=True)
         assert await now(context, "work_mem") == "9MB"
         undo = answer["undo"].removeprefix("pg_query write: ")
-        await admin.execute(undo)
-        await context.connections.renew()
+        await undoing(context, sql=undo, autocommit=True)
         assert await now(context, "work_mem") == "4MB"
     assert (answer["before"], answer["value"]) == ("4MB", "9MB")
     assert "new connections" in answer["holds"]

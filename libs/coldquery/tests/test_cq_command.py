@@ -134,6 +134,8 @@ async def test_grants_are_printed_or_applied(shop: str, role: str, admin: asyncp
         await own.execute("delete from purchase; create table own ()")
     finally:
         await own.close()
+    _, told = await asyncio.to_thread(run, "grants", "--role", role, "--apply", DATABASE_URL=shop)
+    assert told.endswith(" a new role has none: COLDQUERY_ROLE_PASSWORD.\n")
 
 
 @pytest.mark.parametrize(
@@ -196,6 +198,9 @@ async def test_without_a_database_it_starts_one_and_works_as_a_role_that_may_do_
     served: tuple[str, Path],
 ) -> None:
     url, folder = served
+    log = map(json.loads, (folder.parent / "log").read_text().splitlines())
+    [listening] = [line for line in log if line["event"] == "listening"]
+    assert url == f"http://{listening['host']}:{listening['port']}"
     key, _ = await asyncio.to_thread(
         run,
         *("api-keys", "create", "--name", "agent", "--scope", "read", "--scope", "write"),

@@ -4,7 +4,9 @@ from typing import Any
 
 import asyncpg
 import pytest
+from cq_cancelling import CancelledAt
 from cq_connections import (
+    NOTHING,
     OTHER,
     SOON,
     WRITER,
@@ -24,7 +26,7 @@ from hypothesis import strategies as st
 from coldquery.connections.cursors import CURSORS_OF_A_SESSION
 from coldquery.connections.owner import Connections
 from coldquery.connections.timeout import Timeout
-from coldquery.errors import NoSuchCursor, SessionLost, StatementFailed, TimedOut
+from coldquery.errors import NoSuchCursor, Refused, SessionLost, StatementFailed, TimedOut
 from coldquery.limits import Limits
 from coldquery.values.size import json_size
 
@@ -260,6 +262,57 @@ async def test_a_session_has_a_few_cursors_and_the_oldest_makes_room(connections
     assert await value(connections, open_now, session) == CURSORS_OF_A_SESSION - 1
 
 
+async def test_a_cursor_that_something_closed_may_make_room_all_the_same(connections: Connections) -> None:
+    session = await begin(connections)
+    for _ in range(CURSORS_OF_A_SESSION):
+        await read(connections, SERIES.format(2), session=session, max_rows=1)
+    await write(connections, "CLOSE ALL", session)
+    page = await read(connections, SERIES.format(2), session=session, max_rows=1)
+    assert (await more(connections, page.cursor)).rows == [[2]]
+
+
+async def test_a_closed_cursor_whose_last_rows_had_come_already_is_gone(connections: Connections) -> None:
+    session = await begin(connections)
+    page = await read(connections, SERIES.format(3), session=session, max_rows=2, max_bytes=1)
+    await write(connections, "CLOSE ALL", session)
+    with pytest.raises(NoSuchCursor):
+        await more(connections, page.cursor)
+    assert await value(connections, "SELECT 1", session) == 1
+
+
+async def test_a_change_of_the_schema_does_not_wait_for_the_cursors_of_its_caller(
+    connections: Connections, admin: asyncpg.Connection
+) -> None:
+    mine = [await read(connections, "SELECT id FROM customer", max_rows=1) for _ in range(2)]
+    others = await connections.cursors.read(OTHER, SERIES.format(2), None, None, SOON, NOTHING, 1, 1000)
+    session = await begin(connections)
+    mine.append(await read(connections, "SELECT id FROM customer", session=session, max_rows=1))
+    async with connections.writing(WRITER, None, autocommit=True, timeout=SOON, needs_way=True):
+        # One is the change itself.
+        assert await states(admin) == ["idle", *["idle in transaction"] * 3]
+    assert connections.sessions.list(WRITER)[0].open_cursors == 1
+    async with connections.writing(WRITER, session, autocommit=False, timeout=SOON, needs_way=True) as work:
+        await work.connection.execute("ALTER TABLE customer ADD more int")
+    assert connections.sessions.list(WRITER)[0].open_cursors == 0
+    for page in mine:
+        with pytest.raises(NoSuchCursor, match="change of the schema"):
+            await more(connections, page.cursor)
+    assert (await more(connections, others.cursor, caller=OTHER)).rows == [[2]]
+
+
+async def test_a_cursor_that_was_not_closed_as_the_call_was_cancelled_is_still_known(
+    connections: Connections, admin: asyncpg.Connection, clock: Clock
+) -> None:
+    for _ in range(3):
+        await read(connections, SERIES.format(2), max_rows=1)
+    clock.now += 60
+    with pytest.raises(asyncio.CancelledError):
+        await CancelledAt(1, connections.cursors.expire())
+    assert await states(admin) == ["idle", *["idle in transaction"] * 2]
+    await connections.cursors.expire()
+    assert await states(admin) == ["idle"] * 3
+
+
 async def test_a_page_that_takes_too_long_closes_its_cursor(
     connections: Connections, admin: asyncpg.Connection
 ) -> None:
@@ -269,8 +322,10 @@ async def test_a_page_that_takes_too_long_closes_its_cursor(
         max_rows=10,
     )
     assert page.cursor
-    with pytest.raises(TimedOut):
+    with pytest.raises(TimedOut) as failure:
         await connections.cursors.more(WRITER, page.cursor, 1000, 1000, Timeout(50))
+    # PostgreSQL itself keeps the time of each page.
+    assert failure.value.sqlstate == "57014"
     with pytest.raises(NoSuchCursor):
         await more(connections, page.cursor)
     assert await states(admin) == ["idle"]
@@ -286,6 +341,37 @@ async def test_a_lost_session_takes_its_cursors_along(
         await more(connections, page.cursor)
     with pytest.raises(NoSuchCursor):
         await more(connections, page.cursor)
+
+
+@pytest.mark.parametrize("in_session", [False, True])
+async def test_a_cursor_does_not_go_on_with_another_statement(
+    connections: Connections, in_session: bool
+) -> None:
+    session = await begin(connections) if in_session else None
+    page = await read(connections, SERIES.format(2), session=session, max_rows=1)
+    assert page.cursor
+    with pytest.raises(Refused, match="another statement"):
+        await connections.cursors.more(WRITER, page.cursor, 10, 1000, SOON, "SELECT 1")
+    assert (await more(connections, page.cursor)).rows == [[2]]
+
+
+async def test_a_type_that_was_altered_is_told_once_and_then_known(
+    connections: Connections, admin: asyncpg.Connection
+) -> None:
+    await admin.execute("CREATE TYPE part AS (a int)")
+    assert (await read(connections, "SELECT ROW(1)::part")).rows == [[{"a": 1}]]
+    await admin.execute("ALTER TYPE part ADD ATTRIBUTE b int")
+    with pytest.raises(Refused, match="altered"):
+        await read(connections, "SELECT ROW(1, 2)::part")
+    assert (await read(connections, "SELECT ROW(1, 2)::part")).rows == [[{"a": 1, "b": 2}]]
+
+
+async def test_a_stopped_owner_has_no_cursors(shop: str) -> None:
+    async with connections_to(shop) as connections:
+        page = await read(connections, SERIES.format(2), max_rows=1)
+        await connections.stop()
+        with pytest.raises(NoSuchCursor):
+            await more(connections, page.cursor)
 
 
 async def test_stopping_closes_cursors(shop: str, admin: asyncpg.Connection) -> None:

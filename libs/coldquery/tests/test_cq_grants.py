@@ -110,6 +110,30 @@ async def test_it_may_be_run_again_and_by_several_at_once_and_the_last_password_
     await (await connected(as_admin, role)).close()
 
 
+async def test_nothing_that_the_role_made_is_called_when_it_is_run_again(
+    as_admin: dict[str, Any], role: str, admin: asyncpg.Connection
+) -> None:
+    grants = Grants(role, read=[], write=["public"])
+    await grants.apply(as_admin, PASSWORD)
+    connection = await connected(as_admin, role)
+    try:
+        # They would be the better match: PostgreSQL's own take a bigint, and whatever type.
+        await connection.execute(
+            """create table caught (who text); grant insert on caught to public;
+            create function pg_advisory_xact_lock(int) returns void language sql as
+                'insert into public.caught values (current_user)';
+            create function format(text, text) returns text language sql as
+                'insert into public.caught values (current_user); select pg_catalog.format($1, variadic array[$2])';
+            create function format(text, name, text) returns text language sql as
+                'insert into public.caught values (current_user); select pg_catalog.format($1, variadic array[$2, $3])'"""
+        )
+    finally:
+        await connection.close()
+    await grants.apply(as_admin, PASSWORD)
+    await admin.execute(grants.sql())
+    assert await admin.fetch("select * from caught") == []
+
+
 async def test_what_is_printed_is_one_script_that_makes_the_same_role(
     admin: asyncpg.Connection, role: str
 ) -> None:
@@ -133,6 +157,20 @@ async def test_a_role_that_could_do_anything_is_refused_and_nothing_is_changed(
     with pytest.raises(asyncpg.RaiseError, match="may do more than any grant can take from it"):
         await Grants("postgres", read=["public"]).apply(as_admin, PASSWORD)
     assert await admin.fetchval("select rolpassword from pg_authid where rolname = 'postgres'") == before
+
+
+@pytest.mark.parametrize("of", ["postgres", "pg_execute_server_program", "pg_write_all_data"])
+async def test_a_role_that_is_a_member_of_one_that_could_is_refused(
+    as_admin: dict[str, Any], admin: asyncpg.Connection, role: str, of: str
+) -> None:
+    grants = Grants(role, read=["public"])
+    await grants.apply(as_admin, PASSWORD)
+    quoted = '"' + role.replace('"', '""') + '"'
+    await admin.execute(f"grant {of} to {quoted}")
+    with pytest.raises(asyncpg.RaiseError, match="may do more than any grant can take from it"):
+        await grants.apply(as_admin)
+    await admin.execute(f"revoke {of} from {quoted}")
+    await grants.apply(as_admin)
 
 
 async def test_a_schema_that_is_not_there_leaves_no_role_behind(

@@ -143,6 +143,8 @@ async def test_a_value_of_the_wrong_type_is_refused_by_its_index_and_what_is_wan
         ("int2", -32769, "22003", 'value "-32769" is out of range for type smallint'),
         ("int8", 2**63, "22003", f'value "{2**63}" is out of range for type bigint'),
         ("int4", "one", "22P02", 'invalid input syntax for type integer: "one"'),
+        ("numeric", "1" * 131_073, "22003", "value overflows numeric format"),
+        ("numeric", "0." + "1" * 16_384, "22003", "value overflows numeric format"),
         ("float4", 1e300, "22003", '"1e+300" is out of range for type real'),
         ("date", "2026-02-30", "22008", 'date/time field value out of range: "2026-02-30"'),
         ("timestamptz", "soon", "22007", 'invalid input syntax for type timestamp with time zone: "soon"'),
@@ -182,6 +184,15 @@ async def test_as_many_are_taken_as_the_protocol_can_say(connection: Connection)
 
     assert await value(connection, f"SELECT cardinality(ARRAY[{most}])", *range(1, TOO_MANY)) == TOO_MANY - 1
     assert f"There are {TOO_MANY} params" in await refusal(connection, "SELECT 1", *range(TOO_MANY))
+
+
+@pytest.mark.parametrize(
+    "given", ["1" * 131_072, "0." + "1" * 16_383, "-" + "9" * 20_000 + "." + "9" * 10_000]
+)
+async def test_a_numeric_goes_in_with_as_many_digits_as_postgresql_has(
+    connection: Connection, given: str
+) -> None:
+    assert await row(connection, "SELECT $1::numeric, $2::text::numeric = $1", given, given) == [given, True]
 
 
 async def test_thousands_may_be_what_postgresql_has_to_read(connection: Connection) -> None:

@@ -201,6 +201,12 @@ async def test_what_takes_too_long_is_cancelled(context: Context) -> None:
         await explain(context, sql="select 1", timeout_ms=0)
 
 
+async def test_a_param_that_the_driver_cannot_exchange_is_refused_with_what_helps(context: Context) -> None:
+    await write(context, sql="create type kept as (at money)", autocommit=True)
+    with pytest.raises(Refused, match="cannot be exchanged"):
+        await explain(context, sql="select $1::kept", params=[{"at": "1"}])
+
+
 async def test_a_failed_run_is_told_to_the_audit_log(context: Context) -> None:
     with pytest.raises(StatementFailed):
         await explain(context, sql="insert into customer values (1, 'again')", analyze=True, autocommit=True)

@@ -1,7 +1,7 @@
 """pg_query transaction on a real database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -192,6 +192,28 @@ async def test_in_a_session_what_takes_too_long_is_not_kept_either(
     with suppress(ColdQueryError):
         await commit(context, session_id=session_id)
     assert await amounts(admin) == BEFORE
+
+
+async def test_if_all_together_take_too_long_it_says_what_was_at_work(
+    shop: str, admin: asyncpg.Connection, skip_ahead: Callable[[float], None]
+) -> None:
+    hours = Limits(timeout_ms=4 * 3600 * 1000, wait_seconds=20)
+    await admin.execute("begin; lock table customer")
+    async with asking(shop, hours) as context:
+        work = asyncio.ensure_future(transaction(context, operations=[TAKE, FAIL, GIVE], autocommit=True))
+        await until_somebody_waits(admin)
+        skip_ahead(5 * 3600)
+        async with asyncio.timeout(30):
+            with pytest.raises(TimedOut, match="operation 1: It took longer") as failure:
+                await work
+    assert failure.value.operation == 1
+    assert await amounts(admin) == BEFORE
+
+
+async def test_a_table_may_be_altered_by_an_operation_while_a_read_of_it_has_more(context: Context) -> None:
+    await read(context, sql="select id from customer", max_rows=1)
+    operations: list[Operation] = [TAKE, {"sql": "alter table customer add more int"}]
+    assert len((await transaction(context, operations=operations, autocommit=True))["results"]) == 2
 
 
 async def test_in_a_session_what_is_cancelled_is_not_kept_either(

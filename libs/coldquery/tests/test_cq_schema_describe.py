@@ -193,6 +193,8 @@ async def test_without_a_schema_the_search_path_says_which_is_meant(
     [
         ({"name": "nothing"}, "pg_schema list with target tables"),
         ({"name": "Customer"}, "pg_schema list with target tables"),
+        ({"name": "public.customer"}, "'customer' in the schema 'public' is meant, give both"),
+        ({"name": ".customer"}, "pg_schema list with target tables"),
         ({"name": "customer", "target": "sequence"}, "give table as target"),
         ({"name": "customer", "schema": "nowhere"}, "There is one in 'public'"),
         ({"name": "x", "target": "database"}, "table, view, index"),

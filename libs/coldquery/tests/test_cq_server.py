@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from cq_server import RunningServer, ask, failure, running
 from fastmcp.exceptions import ToolError
+from structlog.testing import capture_logs
 
 from api_access.keys import new_token
 from coldquery.keys import keys_file
@@ -42,6 +43,14 @@ async def test_without_a_good_key_nothing_else_is_answered(server: RunningServer
         ]
     assert [answer.status_code for answer in answers] == [401, 401, 401]
     assert all(answer.headers["x-request-id"] for answer in answers)
+
+
+async def test_no_way_to_write_the_path_goes_past_the_keys(server: RunningServer) -> None:
+    # To a route, a path with a line break at its end is the same.
+    paths = ["/mcp%0A", "/mcp%0a", "/api/v1/tools%0A", "/%6dcp%0A", "/mcp?a"]
+    async with server.http() as client:
+        answers = [await client.post(path, json=PING, headers=JSON) for path in paths]
+    assert [answer.status_code for answer in answers] == [401] * len(paths)
 
 
 async def test_a_key_that_may_read_is_told_of_the_tools_and_others_are_not(server: RunningServer) -> None:
@@ -122,12 +131,16 @@ async def test_a_database_that_is_away_is_named_without_its_secrets_and_does_not
     # Nobody listens on the port of discard.
     async with running("postgresql://me:hidden@127.0.0.1:9/shop", tmp_path) as server:
         async with server.http() as client:
-            answer = await client.get("/readyz")
+            with capture_logs() as logs:
+                answer = await client.get("/readyz")
             assert (await client.get("/livez")).status_code == 200
         async with server.agent(await server.key()) as agent:
             refused = await failure(agent, "pg_query", "read", sql="select 1")
     assert answer.status_code == 503
-    assert answer.json()["detail"].startswith("The database cannot be used; see DATABASE_URL.")
+    assert answer.json()["detail"].startswith("The database cannot be used; see DATABASE_URL or DB_HOST.")
+    [reason] = [line["reason"] for line in logs if line["event"] == "the database cannot be used"]
+    assert "ConnectionRefusedError" in reason
+    assert "hidden" not in reason
     for told in (answer.text, str(refused)):
         assert "hidden" not in told
         assert "127.0.0.1" not in told

@@ -152,6 +152,14 @@ async def test_a_failed_transaction_goes_on_from_a_savepoint(
     assert await admin.fetchval(COUNT) == 101
 
 
+@pytest.mark.parametrize("name", ["coldquery: read", "coldquery: "])
+async def test_a_savepoint_cannot_pass_for_one_of_the_server(connections: Connections, name: str) -> None:
+    session = await begin(connections)
+    with pytest.raises(Refused, match="this server's own"):
+        await connections.sessions.savepoint(WRITER, session, name, SOON)
+    await connections.sessions.savepoint(WRITER, session, "coldquery", SOON)
+
+
 async def test_an_unknown_savepoint_is_an_error_of_postgresql(connections: Connections) -> None:
     session = await begin(connections)
     with pytest.raises(StatementFailed, match="does not exist") as failure:

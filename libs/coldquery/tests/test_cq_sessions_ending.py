@@ -12,6 +12,7 @@ from cq_connections import (
     connections_to,
     eventually,
     kill_backends,
+    read,
     states,
     value,
     write,
@@ -281,8 +282,10 @@ async def test_a_sweep_goes_on_after_a_round_that_broke() -> None:
 
 
 async def test_a_started_owner_sweeps(shop: str, admin: asyncpg.Connection, clock: Clock) -> None:
-    async with connections_to(shop, Limits(session_seconds=0), clock) as connections:
+    async with connections_to(shop, Limits(session_seconds=0, cursor_seconds=0), clock) as connections:
         await connections.sessions.begin(WRITER, read_only=True)
+        assert (await read(connections, "SELECT generate_series(1, 2)", max_rows=1)).cursor
+        assert await states(admin) == ["idle in transaction"] * 2
         connections._sweep._every_seconds = 0
         await connections._sweep.stop()
         connections._sweep.start()

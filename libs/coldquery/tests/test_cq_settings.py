@@ -46,6 +46,8 @@ def test_without_a_database_none_is_named() -> None:
             "postgresql://me@/shop?host=/run/postgresql&port=5433",
             {"host": "/run/postgresql", "port": 5433, "user": "me", "database": "shop"},
         ),
+        ("postgresql://db:65535", {"host": "db", "port": 65535}),
+        ("postgresql://db:1", {"host": "db", "port": 1}),
         (
             "postgresql://db/shop?target_session_attrs=read-only",
             {"host": "db", "database": "shop", "target_session_attrs": "read-only"},
@@ -120,6 +122,10 @@ def test_parts_without_a_host_are_refused_rather_than_a_server_started(
         "secret",
         "postgresql://me:secret@db:port/shop",
         "postgresql://me:secret@db?x=1",
+        "postgresql://me:secret@db/shop?sslmode=secret",
+        "postgresql://me:secret@db:65536/shop",
+        "postgresql://me:secret@db:0/shop",
+        "postgresql://me:secret@/shop?host=/run&port=secret",
     ],
 )
 def test_a_wrong_url_is_told_without_what_it_holds(

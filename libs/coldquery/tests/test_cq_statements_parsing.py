@@ -6,7 +6,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from coldquery.errors import Refused
-from coldquery.statements.parsing import MAX_CHARACTERS, parse
+from coldquery.statements.parsing import MAX_CHARACTERS, MAX_RUN, parse
 
 
 def _refusal(sql: str) -> Refused:
@@ -36,6 +36,7 @@ def test_several_statements_are_refused_with_the_place_of_the_second() -> None:
 def test_a_syntax_error_has_its_position_in_characters_from_1() -> None:
     refusal = _refusal("select 'é' frm x y")
     assert (refusal.message, refusal.position) == ('syntax error at or near "x"', 16)
+    assert refusal.sqlstate == "42601"
 
 
 def test_a_syntax_error_at_the_end_has_no_position() -> None:
@@ -95,3 +96,13 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 @given(st.text(st.characters(exclude_characters="'\0", exclude_categories=["Cs"])))
 def test_whatever_is_in_a_string_is_no_statement(text: str) -> None:
     assert parse(f"select '{text}'").reads
+
+
+@pytest.mark.parametrize("run", ["+", "/**/", "/*"])
+def test_what_would_keep_the_scanner_busy_is_refused_before(run: str) -> None:
+    assert "next to each other" in _refusal(f"select {run * (MAX_RUN + 1)}1").message
+
+
+def test_a_long_ruler_in_a_comment_is_no_trouble() -> None:
+    ruler = "-" * MAX_RUN
+    assert parse(f"{ruler}\n-- {'=' * MAX_RUN}\nselect 1 /* {ruler[4:]} */").node == "SelectStmt"

@@ -64,6 +64,16 @@ async def test_a_function_that_hides_behind_one_of_postgres_is_not_meant(admin: 
     await _refusal(admin, "select gen_random_uuid()")
 
 
+async def test_a_function_that_somebody_put_beside_those_of_postgres_is_not_one_of_them(
+    admin: asyncpg.Connection,
+) -> None:
+    await admin.execute(
+        "create function pg_catalog.random(of text) returns int language sql as 'select public.bump()'"
+    )
+    await _pass(admin, "select random()")
+    await _refusal(admin, "select random('x')")
+
+
 async def test_named_arguments_find_a_function_behind_one_of_postgres(admin: asyncpg.Connection) -> None:
     await admin.execute("create function abs(given int) returns int language sql as 'select bump()'")
     await _pass(admin, "select abs(1)")
@@ -92,6 +102,60 @@ async def test_a_temporary_function_and_view_are_found(admin: asyncpg.Connection
     await _refusal(admin, "select pg_temp.f()")
     await _refusal(admin, "table seen")
     await _refusal(admin, "table pg_temp.seen")
+
+
+async def test_a_temporary_function_hides_none(admin: asyncpg.Connection) -> None:
+    # PostgreSQL finds it with its schema only.
+    await admin.execute(
+        "create function pg_temp.bump() returns int language sql immutable as 'select 1';"
+        "create operator public.<+> (leftarg = int, rightarg = int, function = int4pl);"
+        "create operator pg_temp.<-> (leftarg = int, rightarg = int, function = int4pl)"
+    )
+    await admin.execute(
+        "create function noisy(int, int) returns int language sql as 'select bump()';"
+        "create operator public.<-> (leftarg = int, rightarg = int, function = noisy)"
+    )
+    await _refusal(admin, "select bump()")
+    await _refusal(admin, "select 1 <-> 2")
+    await _pass(admin, "select pg_temp.bump(), 1 <+> 2")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "call"),
+    [
+        ("json", "of text", "json('1')"),
+        ("json_exists", "of text, path text", "json_exists('1', '$')"),
+        ("json_query", "of text, path text", "json_query('1', '$')"),
+        ("json_scalar", "of text", "json_scalar('1')"),
+        ("json_serialize", "of text", "json_serialize('1')"),
+        ("json_value", "of text, path text", "json_value('1', '$')"),
+        ("merge_action", "", "merge_action()"),
+    ],
+)
+async def test_a_function_of_postgres_16_may_have_a_name_that_is_a_keyword_later(
+    admin: asyncpg.Connection, name: str, arguments: str, call: str
+) -> None:
+    await _pass(admin, f"select {call}")
+    await admin.execute(
+        f"create function public.\"{name}\"({arguments}) returns int language sql as 'select bump()'"
+    )
+    assert f"public.{name}" in (await _refusal(admin, f"select {call}")).message
+
+
+async def test_types_made_of_others_pass_if_no_cast_is_volatile(admin: asyncpg.Connection) -> None:
+    await admin.execute(
+        """create type mood as enum ('glad');
+        create function mood_number(of mood[]) returns int language sql immutable as 'select 1';
+        create cast (mood[] as int) with function mood_number (mood[]) as implicit;
+        create domain small as int check (value < 9);
+        create type span as range (subtype = int);
+        create table diary (felt mood, number small, numbers small[], whole span, parts span_multirange);
+        create function feelings(out felt mood, out number small) language sql stable
+            as 'select null::mood, 1::small'"""
+    )
+    await _pass(admin, "select abs(array_agg(felt)) from diary")
+    await _pass(admin, "select d, number, numbers, '{1}'::small[], whole, parts, '[1,2)'::span from diary d")
+    await _pass(admin, "select * from feelings()")
 
 
 async def test_functions_of_ones_own_pass_if_they_are_not_volatile(admin: asyncpg.Connection) -> None:

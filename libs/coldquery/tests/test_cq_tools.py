@@ -171,6 +171,8 @@ async def test_prompts_have_the_agent_use_the_tools(in_memory: Agent) -> None:
     assert "select 42" in str(slow.messages)
     assert "pg_query action `explain`" in str(slow.messages)
     assert "pg_monitor action `locks`" in str(locks.messages)
+    with pytest.raises(Exception, match=r"^The prompt analyze_query_performance needs sql\.$"):
+        await in_memory.get_prompt("analyze_query_performance")
 
 
 async def test_what_postgresql_says_comes_as_fields_and_in_words(in_memory: Agent) -> None:
@@ -204,6 +206,10 @@ async def test_the_operation_that_fails_is_told(in_memory: Agent, admin: asyncpg
         ({"action": "transaction", "operations": [{"sql": "x", "a": 1}]}, "operations.0.a: Extra inputs"),
         ({"action": "read", "sql": "select 1", "analyze": True}, "pg_query read does not take analyze."),
         ({"action": "explain"}, "pg_query explain needs sql."),
+        (
+            {"action": "read", "sql": "selec 1"},
+            'syntax error at or near "selec" (SQLSTATE 42601)\nPosition: 1',
+        ),
     ],
 )
 async def test_arguments_that_are_not_acceptable_are_told(
@@ -212,6 +218,17 @@ async def test_arguments_that_are_not_acceptable_are_told(
     with pytest.raises(ToolError) as raised:
         await in_memory.call_tool("pg_query", arguments)
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("action", [action for action in ACTIONS["pg_monitor"].split() if action != "health"])
+async def test_what_is_monitored_is_told_in_as_many_entries_as_may_be_asked_for(
+    in_memory: Agent, action: str
+) -> None:
+    for limit in (1, 200):
+        await ask(in_memory, "pg_monitor", action, limit=limit)
+    for limit in (0, 201):
+        with pytest.raises(ToolError, match=r"^limit: Input should be"):
+            await ask(in_memory, "pg_monitor", action, limit=limit)
 
 
 async def broken(_context: Context) -> dict[str, Any]:

@@ -254,12 +254,16 @@ async def test_a_session_that_is_about_to_expire_says_so(shop: str) -> None:
         assert "commit" in (await read(context, sql="select 1", session_id=session_id)).get("hint", "")
         written = await write(context, sql=RENAME, params=["x"], session_id=session_id)
         assert "commit" in written.get("hint", "")
+        for action in (savepoint, rollback, release):
+            marked: Any = await action(context, session_id=session_id, savepoint_name="here")
+            assert "commit" in marked["hint"]
 
 
 async def test_a_session_that_is_not_about_to_expire_says_nothing(context: Context) -> None:
     session_id = (await begin(context))["session_id"]
     assert "hint" not in await read(context, sql="select 1", session_id=session_id)
     assert "hint" not in await write(context, sql=RENAME, params=["x"], session_id=session_id)
+    assert "hint" not in await savepoint(context, session_id=session_id, savepoint_name="here")
 
 
 async def test_the_audit_log_is_told_how_a_session_ended(context: Context) -> None:

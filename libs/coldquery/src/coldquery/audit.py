@@ -1,3 +1,4 @@
+import re
 from typing import Protocol
 
 import structlog
@@ -5,6 +6,9 @@ import structlog
 from coldquery.caller import Caller
 from coldquery.statements.kinds import loggable
 from coldquery.statements.statement import Statement
+
+# In quotes stand names, which the statement has too, and values, which may be those of parameters.
+_QUOTED = re.compile("""["«»„“].*["»«”“]""", re.DOTALL)
 
 
 class Audit(Protocol):
@@ -38,7 +42,7 @@ class LoggedAudit:
             key_id=caller.key_id,
             session=_short(session_id),
             statement=_text(statement),
-            reason=reason,
+            reason=_QUOTED.sub('"…"', reason),
         )
 
 

@@ -142,8 +142,11 @@ def _apply(wanted: "Grants") -> None:
     except (PostgresError, InterfaceError) as error:
         _refuse(error)
     except OSError as error:
-        _refuse(f"the database cannot be reached; see DATABASE_URL. {error}")
-    typer.echo(f"The role {wanted.role} is ready.", err=True)
+        _refuse(f"the database cannot be reached; see DATABASE_URL or DB_HOST. {error}")
+    lacks = (
+        "" if password else " Its password was left as it is; a new role has none: COLDQUERY_ROLE_PASSWORD."
+    )
+    typer.echo(f"The role {wanted.role} is ready.{lacks}", err=True)
 
 
 @main.command()

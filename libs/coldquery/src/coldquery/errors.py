@@ -15,12 +15,21 @@ class ColdQueryError(Exception):
 class Refused(ColdQueryError):
     """What was asked is not done: it is more than a read, or cannot be done as it was asked.
 
-    `position` counts the characters of the statement from 1, where one is meant.
+    `position` counts the characters of the statement from 1, where one is meant; `sqlstate` is what PostgreSQL
+    would say of it.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, position: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        position: int | None = None,
+        sqlstate: str | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.position = position
+        self.sqlstate = sqlstate
 
 
 class NotAllowed(ColdQueryError):
@@ -46,7 +55,11 @@ class StatementFailed(ColdQueryError):
 
 
 class TimedOut(ColdQueryError):
-    """It took longer than it may, and was cancelled."""
+    """It took longer than it may, and was cancelled; with an SQLSTATE by PostgreSQL, else by this server."""
+
+    def __init__(self, message: str, *, hint: str | None = None, sqlstate: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.sqlstate = sqlstate
 
 
 class NoSuchSession(ColdQueryError):

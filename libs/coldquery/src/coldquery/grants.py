@@ -16,6 +16,8 @@ from coldquery.statements.identifiers import quoted
 
 _ITERATIONS = 4096
 _WORD = re.compile(r"(?<!:):(name|role|schema)\b")
+# Whoever may create in a schema of the path could else have functions of theirs called by whoever runs this.
+_TRUSTED_ONLY = "SET LOCAL search_path = pg_catalog, pg_temp;"
 # Two who run it at once would fail on the same rows of the catalogue.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(6304265);"
 
@@ -37,7 +39,7 @@ class Grants:
         parts += [_part("write", role=role, schema=quoted(schema)) for schema in dict.fromkeys(self.write)]
         if password is not None:
             parts.append(f"ALTER ROLE {role} PASSWORD {_literal(scram_verifier(password))};\n")
-        return "\n".join(["BEGIN;", _ONE_AT_A_TIME, "", *parts, "COMMIT;", ""])
+        return "\n".join(["BEGIN;", _TRUSTED_ONLY, _ONE_AT_A_TIME, "", *parts, "COMMIT;", ""])
 
     async def apply(self, connect: Mapping[str, Any], password: str | None = None) -> None:
         """Run it. `connect` are arguments of `asyncpg.connect`, of a user who may grant all this."""

@@ -30,7 +30,8 @@ _WAIT_SECONDS = 3
 
 def access_policy(_method: str, path: str) -> Requirement | KeyOnly | None:
     """What a request must bring: what reaches the database wants a key."""
-    if path == PATH:
+    # Not only PATH itself: to a route, a path with a line break after it is the same.
+    if path.startswith(PATH):
         # Which tool is called, and so what it takes, stands in the body.
         return KEY_ONLY
     return READING if path.startswith("/api/") else None

@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from coldquery.errors import Busy, ColdQueryError
 from coldquery.guard import Guard
 from coldquery.mcp.server import Service
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 async def what_is_missing(service: Service, guard: Guard) -> Sequence[str]:
@@ -19,5 +23,7 @@ async def _database(service: Service) -> str | None:
         # It is there, and others work on it.
         return None
     except ColdQueryError as error:
-        return f"The database cannot be used; see DATABASE_URL. {error.message}"
+        # The driver's own words name host and user, so they are for operators only.
+        _log.warning("the database cannot be used", reason=repr(error.__cause__ or error))
+        return f"The database cannot be used; see DATABASE_URL or DB_HOST. {error.message}"
     return None

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
 import uvicorn
 from fastmcp import FastMCP
 
@@ -15,11 +16,12 @@ from coldquery.app import create_app, service_on
 from coldquery.caller import LOCAL
 from coldquery.database import database
 from coldquery.mcp.registered import REGISTRY
-from coldquery.mcp.server import mcp_server
+from coldquery.mcp.server import PATH, mcp_server
 from coldquery.settings import Settings
 from mcp_endpoint import log_like_the_rest
 from observability import configure_logging
 
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 GRACE_SECONDS = 5
 """For calls under way when the server stops."""
 
@@ -46,6 +48,9 @@ def serve_http(settings: Settings) -> None:
             forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
+        host, port = listener.getsockname()[:2]
+        # uvicorn names only what it binds itself, and port 0 is any.
+        _log.info("listening", host=host, port=port, path=PATH)
         uvicorn.Server(config).run([listener])
 
 

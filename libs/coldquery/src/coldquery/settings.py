@@ -9,6 +9,8 @@ from api_access import RateLimit, asyncpg_url
 from coldquery.limits import Limits
 from service_settings import HttpUrl, Listed
 
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_MAX_PORT = 65535
 _OF_A_HOST = ("db_port", "db_user", "db_password", "db_database")
 
 
@@ -17,7 +19,13 @@ def _parsed(value: object) -> object:
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
-    asyncpg_url(url.get_secret_value())
+    parsed = asyncpg_url(url.get_secret_value())
+    # The driver would say so only once it connects, when agents are told that nothing can be reached.
+    if (mode := parsed.query.get("ssl")) is not None and mode not in _SSL_MODES:
+        raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
+    port = str(parsed.query.get("port", 1) if parsed.port is None else parsed.port)
+    if not (port.isdecimal() and 1 <= int(port) <= _MAX_PORT):
+        raise ValueError(f"the port is from 1 to {_MAX_PORT}")
     return url
 
 
@@ -50,7 +58,7 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL 16 or newer; without it and DB_HOST one is started in COLDQUERY_DATA_DIR",
     )
-    db_port: int | None = Field(default=None, ge=1, le=65535, description="with DB_HOST; 5432")
+    db_port: int | None = Field(default=None, ge=1, le=_MAX_PORT, description="with DB_HOST; 5432")
     db_user: str | None = Field(default=None, description="with DB_HOST; postgres")
     db_password: SecretStr | None = Field(default=None, description="with DB_HOST")
     db_database: str | None = Field(default=None, description="with DB_HOST; postgres")
@@ -64,7 +72,7 @@ class Settings(BaseSettings):
         default=None, description="password that `coldquery grants --apply` gives the role"
     )
     coldquery_host: str = Field(default="127.0.0.1", description="address to listen on")
-    coldquery_port: int = Field(default=8003, ge=0, le=65535, description="port to listen on")
+    coldquery_port: int = Field(default=8003, ge=0, le=_MAX_PORT, description="port to listen on")
     coldquery_data_dir: Path = Field(
         default=Path("coldquery_data"),
         description="folder of the API keys and the embedded server, where no others are named",

@@ -9,7 +9,7 @@ from coldquery.actions.context import Context
 from coldquery.actions.query.advice import advised
 from coldquery.actions.query.audited import failures_audited
 from coldquery.actions.query.savepoint import all_or_none
-from coldquery.actions.query.writable import must_run_alone
+from coldquery.actions.query.writable import must_run_alone, needs_way, sets_new_connections
 from coldquery.connections.owner import Work
 from coldquery.connections.timeout import Timeout
 from coldquery.errors import Refused
@@ -85,21 +85,24 @@ async def changed(
     Raises as `Connections.writing` does, and StatementFailed.
     """
     with failures_audited(context, where.session_id, [change]), advised(where.session_id):
-        async with writing(context, where) as work:
+        async with writing(context, where, way=needs_way(change)) as work:
             command, said = await executed(work.connection, change.sql, needless, forgive=forgive)
     if command is not None:
         context.audit.wrote(context.caller, where.session_id, change, None)
+    if sets_new_connections(change):
+        await context.connections.renew()
     return Done(command, said.skipped, said.messages, work.hint)
 
 
-def writing(context: Context, where: Where) -> AbstractAsyncContextManager[Work]:
-    """The connection for a change, under the server's own limit of time."""
+def writing(context: Context, where: Where, *, way: bool = False) -> AbstractAsyncContextManager[Work]:
+    """The connection for a change, under the server's own limit of time; `way`: cursors of the caller make it."""
     return context.connections.writing(
         context.caller,
         where.session_id,
         autocommit=where.autocommit,
         timeout=Timeout.asked(None, context.limits),
         bare=where.bare,
+        needs_way=way,
     )
 
 

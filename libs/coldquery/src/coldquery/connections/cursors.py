@@ -21,6 +21,7 @@ from coldquery.limits import Limits
 from coldquery.statements.reading import Reached, require_harmless
 from coldquery.values.outgoing import Column
 
+IS_OPEN = "SELECT true FROM pg_catalog.pg_cursors WHERE name OPERATOR(pg_catalog.=) $1"
 CURSORS_OF_A_SESSION = 10
 """The oldest is closed for a new one."""
 
@@ -145,6 +146,14 @@ class Cursors:
         """Close those outside sessions that nobody asked for in time."""
         await self._close([cursor_id for cursor_id, kept in self._kept.items() if self._is_expired(kept)])
 
+    async def make_way(self, caller: Caller, session: Session | None = None) -> None:
+        """Close the cursors of the caller outside sessions, and those of `session`, which has to be in use."""
+        await self._close(
+            [cursor_id for cursor_id, kept in self._kept.items() if kept.key_id == caller.key_id]
+        )
+        while session and session.cursors:
+            await _close_oldest(session)
+
     async def stop(self) -> None:
         await self._close(list(self._kept))
 
@@ -172,22 +181,23 @@ class Cursors:
             portal = source if isinstance(source, Portal) else await source.portal(connection)
             try:
                 rows = await portal.page(ask.max_rows, ask.max_bytes)
+                if portal.is_at_end:
+                    await connection.execute(portal.closing)
             except asyncpg.InvalidCursorNameError as error:  # something in the session closed it
                 raise self._no_such_cursor() from error
-            if portal.is_at_end:
-                await connection.execute(portal.closing)
         if portal.is_at_end:
             return _page(portal, rows, None, hint)
         while len(session.cursors) >= CURSORS_OF_A_SESSION:
-            oldest = session.cursors.pop(next(iter(session.cursors)))
-            await to_its_end(connection.execute(oldest.closing, timeout=CLEAN_UP_SECONDS))
+            await _close_oldest(session)
         cursor_id = secrets.token_urlsafe(24)
         session.cursors[cursor_id] = portal
         return _page(portal, rows, cursor_id, hint)
 
     async def _close(self, cursor_ids: Sequence[str]) -> None:
-        for kept in [self._kept.pop(cursor_id) for cursor_id in cursor_ids]:
-            await to_its_end(self._pool.give_back(kept.connection))
+        for cursor_id in cursor_ids:
+            # One after the other: if this is cancelled, those that are left are still known.
+            if kept := self._kept.pop(cursor_id, None):
+                await to_its_end(self._pool.give_back(kept.connection))
 
     def _is_expired(self, kept: _Kept) -> bool:
         return self._clock() - kept.used >= self._limits.cursor_seconds
@@ -195,7 +205,7 @@ class Cursors:
     def _no_such_cursor(self) -> ColdQueryError:
         return NoSuchCursor(
             "There is no such cursor: it was used already, came to its end, was not used for "
-            f"{self._limits.cursor_seconds:g} s, made room for a newer one, ended with its session or a rollback to a savepoint, or is not yours.",
+            f"{self._limits.cursor_seconds:g} s, made room for a newer one or for a change of the schema, ended with its session or a rollback to a savepoint, or is not yours.",
             hint="Run the read again without cursor, in a session if the pages are far apart.",
         )
 
@@ -210,6 +220,17 @@ async def _portal_alone(connection: Connection, source: _Opening | Portal, timeo
         return await source.portal(connection)
     await connection.execute(timeout.sql)
     return source
+
+
+async def _close_oldest(session: Session) -> None:
+    portal = session.cursors.pop(next(iter(session.cursors)))
+    await to_its_end(_closed(session.connection, portal))
+
+
+async def _closed(connection: Connection, portal: Portal) -> None:
+    # Something in the session may have closed it, and to close it again would fail the transaction.
+    if await connection.fetchval(IS_OPEN, portal.name, timeout=CLEAN_UP_SECONDS):
+        await connection.execute(portal.closing, timeout=CLEAN_UP_SECONDS)
 
 
 def _page(portal: Portal, rows: list[Row], cursor: str | None, hint: str | None = None) -> Page:

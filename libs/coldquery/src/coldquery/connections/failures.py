@@ -31,7 +31,11 @@ _CLOSED = ("connection is closed", "released back to the pool", "closed in the m
 def is_loss(error: BaseException) -> bool:
     """Whether the connection is gone with it."""
     if isinstance(error, asyncpg.PostgresError):
-        return _sqlstate(error) in _SHUT_DOWN or _sqlstate(error).startswith("08")
+        # A function or another server behind a foreign table may say so, too: then it is an ERROR, and the
+        # connection goes on. What the driver itself raises has no severity.
+        return _text(error, "severity_en") != "ERROR" and (
+            _sqlstate(error) in _SHUT_DOWN or _sqlstate(error).startswith("08")
+        )
     if isinstance(error, asyncpg.InterfaceError):
         return any(words in str(error) for words in _CLOSED)
     if isinstance(error, asyncpg.InternalClientError):
@@ -85,12 +89,13 @@ def _statement_failed(error: asyncpg.PostgresError) -> ColdQueryError:
         return TimedOut(
             f"PostgreSQL ended it: {_first(error)}.",
             hint="Ask for less at once (a narrower WHERE, a LIMIT), or give a larger timeout_ms.",
+            sqlstate=sqlstate,
         )
     return StatementFailed(
         _first(error),
         sqlstate=sqlstate,
         position=_position(error),
-        hint=_text(error, "hint") or HINTS.get(sqlstate),
+        hint=_hint(error) or HINTS.get(sqlstate),
         detail=_text(error, "detail"),
     )
 
@@ -130,6 +135,12 @@ def _first(error: asyncpg.PostgresError) -> str:
 
 def _text(error: asyncpg.PostgresError, field: str) -> str | None:
     return getattr(error, field, None) or None
+
+
+def _hint(error: asyncpg.PostgresError) -> str | None:
+    # The driver adds advice for whoever writes programs with it.
+    hint, _, _ = (_text(error, "hint") or "").partition("\nNOTE: pgbouncer")
+    return hint or None
 
 
 def _position(error: asyncpg.PostgresError) -> int | None:

@@ -101,26 +101,46 @@ class Connections:
         autocommit: bool,
         timeout: Timeout,
         bare: bool = False,
+        needs_way: bool = False,
     ) -> AbstractAsyncContextManager[Work]:
         """A transaction that is committed at the end, or with `session_id` the session's.
 
-        `bare`: no transaction block, for statements that PostgreSQL takes outside of one only. Raises
-        NotAllowed, Refused, and OutcomeUnknown if the connection was lost while committing.
+        `bare`: no transaction block, for statements that PostgreSQL takes outside of one only. `needs_way`: the
+        caller's open cursors, which would keep a change of their tables waiting or fail it, are closed first.
+        Raises NotAllowed, Refused, and OutcomeUnknown if the connection was lost while committing.
         """
         if not caller.may_write:
             raise NotAllowed("Your key may not write.", hint="Use a key that has the scope write.")
         if session_id is not None:
-            return self._writing_in(caller, session_id, timeout, autocommit=autocommit, bare=bare)
+            return self._writing_in(
+                caller, session_id, timeout, autocommit=autocommit, bare=bare, needs_way=needs_way
+            )
         if not autocommit:
             raise Refused(
                 "A write needs autocommit: true, which commits it at once, or the session_id of a session.",
                 hint="pg_tx begin opens a session, in which nothing is kept until pg_tx commit.",
             )
-        return self._writing_bare(timeout) if bare else self._writing_alone(timeout)
+        work = self._writing_bare(timeout) if bare else self._writing_alone(timeout)
+        return self._with_way(caller, work) if needs_way else work
+
+    @asynccontextmanager
+    async def _with_way(
+        self, caller: Caller, work: AbstractAsyncContextManager[Work]
+    ) -> AsyncGenerator[Work]:
+        await self.cursors.make_way(caller)
+        async with work as found:
+            yield found
 
     @asynccontextmanager
     async def _writing_in(
-        self, caller: Caller, session_id: str, timeout: Timeout, *, autocommit: bool, bare: bool
+        self,
+        caller: Caller,
+        session_id: str,
+        timeout: Timeout,
+        *,
+        autocommit: bool,
+        bare: bool,
+        needs_way: bool,
     ) -> AsyncGenerator[Work]:
         if autocommit:
             raise Refused("Give session_id or autocommit: true, not both.")
@@ -136,6 +156,8 @@ class Connections:
                     hint="Begin another with read_only: false, or use autocommit: true.",
                 )
             hint = session.hint
+            if needs_way:
+                await self.cursors.make_way(caller, session)
             async with write_part(session.connection, timeout):
                 yield Work(session.connection, hint)
 

@@ -11,7 +11,10 @@ from coldquery.values.parameters import bound
 from coldquery.values.size import json_size
 from coldquery.values.unreadable import readable
 
-FIRST_BATCH = 64
+FIRST_BATCH = 2
+"""Rows that are fetched before the size of one is known."""
+GROWTH = 8
+"""How many times as many follow, at most: rows differ in size, and those of a batch are all in memory."""
 MAX_BATCH = 5000
 
 Row = list[Any]
@@ -47,9 +50,14 @@ class Portal:
         return self._is_exhausted and not self._waiting
 
     @property
+    def name(self) -> str:
+        """What it is called at the server; asyncpg has no call for that."""
+        return str(self._cursor._portal_name)  # noqa: SLF001
+
+    @property
     def closing(self) -> str:
-        """What closes it; asyncpg has no call for that."""
-        return f'CLOSE "{self._cursor._portal_name}"'  # noqa: SLF001
+        """What closes it; asyncpg has no call for that either."""
+        return f'CLOSE "{self.name}"'
 
     async def page(self, max_rows: int, max_bytes: int) -> list[Row]:
         """The next rows, at most `max_rows`, and of `max_bytes` as JSON unless the first has more alone.
@@ -79,7 +87,7 @@ class Portal:
         if not self._fetched:
             return min(max_rows + 1, FIRST_BATCH)
         fitting = max(max_bytes, 0) * self._fetched // max(self._fetched_bytes, 1)
-        return min(max_rows, fitting, MAX_BATCH) + 1
+        return min(max_rows, fitting, GROWTH * self._fetched, MAX_BATCH) + 1
 
     async def _fetch(self, count: int) -> None:
         with readable():

@@ -12,6 +12,7 @@ from coldquery.connections.session import Session, SessionView
 from coldquery.connections.timeout import GRACE_SECONDS, Timeout
 from coldquery.connections.transactions import (
     ISOLATION_LEVELS,
+    OWN_SAVEPOINTS,
     begin_session,
     commit,
     has_failed,
@@ -79,18 +80,26 @@ class Sessions:
         async with self.using(caller, session_id, timeout) as session:
             await to_its_end(self._close(session))
 
-    async def savepoint(self, caller: Caller, session_id: str, name: str, timeout: Timeout) -> None:
-        await self._execute(caller, session_id, f"SAVEPOINT {quoted(name)}", timeout)
+    async def savepoint(self, caller: Caller, session_id: str, name: str, timeout: Timeout) -> str | None:
+        """Mark this point. Answers, as the other two of savepoints do, with what to tell about the session.
 
-    async def release(self, caller: Caller, session_id: str, name: str, timeout: Timeout) -> None:
+        Raises Refused for names that begin as those of this server do.
+        """
+        if name.startswith(OWN_SAVEPOINTS):
+            raise Refused(
+                f"Names that begin with {OWN_SAVEPOINTS!r} are this server's own.", hint="Take another."
+            )
+        return await self._execute(caller, session_id, f"SAVEPOINT {quoted(name)}", timeout)
+
+    async def release(self, caller: Caller, session_id: str, name: str, timeout: Timeout) -> str | None:
         """Forget the savepoint; what was done since is kept. Raises StatementFailed (3B001) if there is none."""
-        await self._execute(caller, session_id, f"RELEASE SAVEPOINT {quoted(name)}", timeout)
+        return await self._execute(caller, session_id, f"RELEASE SAVEPOINT {quoted(name)}", timeout)
 
-    async def rollback_to(self, caller: Caller, session_id: str, name: str, timeout: Timeout) -> None:
+    async def rollback_to(self, caller: Caller, session_id: str, name: str, timeout: Timeout) -> str | None:
         """Undo what was done since the savepoint; a failed transaction goes on from there. Closes its cursors."""
         # Cursors that are younger than the savepoint are gone, and what others have fetched may be undone.
         undo = f"ROLLBACK TO SAVEPOINT {quoted(name)}; CLOSE ALL"
-        await self._execute(caller, session_id, undo, timeout, closes_cursors=True)
+        return await self._execute(caller, session_id, undo, timeout, closes_cursors=True)
 
     def list(self, caller: Caller) -> Sequence[SessionView]:
         """Those of the caller, the oldest first."""
@@ -135,13 +144,15 @@ class Sessions:
 
     async def _execute(
         self, caller: Caller, session_id: str, sql: str, timeout: Timeout, *, closes_cursors: bool = False
-    ) -> None:
+    ) -> str | None:
         async with self.using(caller, session_id, timeout) as session:
+            hint = session.hint
             # To its end, so that it is known whether it was done.
             await to_its_end(session.connection.execute(sql, timeout=timeout.seconds + GRACE_SECONDS))
             session.failed = False
             if closes_cursors:
                 session.cursors.clear()
+        return hint
 
     async def _commit(self, session: Session, timeout: Timeout) -> None:
         try:

@@ -12,8 +12,11 @@ from coldquery.connections.pool import CLEAN_UP_SECONDS, Connection, cut_off, is
 from coldquery.connections.timeout import GRACE_SECONDS, Timeout, is_cut_short, limited
 from coldquery.errors import OutcomeUnknown, StatementFailed
 
-STRICT_STRINGS = "SET LOCAL standard_conforming_strings = on"
+# A session may have set them otherwise, and both the parser and the codecs take text for this.
+PLAIN_TEXT = "SET LOCAL standard_conforming_strings = on; SET LOCAL client_encoding = 'UTF8'"
 # No name that somebody would give: undoing this part must not go back to theirs.
+OWN_SAVEPOINTS = "coldquery: "
+"""How the names of all our savepoints begin, and of no others."""
 READ_SAVEPOINT = '"coldquery: read"'
 # There is none of that name, so it lets the transaction fail.
 NO_SAVEPOINT = 'ROLLBACK TO SAVEPOINT "coldquery: cut short"'
@@ -51,7 +54,7 @@ async def read_only_part(connection: Connection, timeout: Timeout) -> AsyncGener
     try:
         await to_its_end(
             connection.execute(
-                f"SAVEPOINT {READ_SAVEPOINT}; SET LOCAL transaction_read_only = on; {STRICT_STRINGS}; {timeout.sql}",
+                f"SAVEPOINT {READ_SAVEPOINT}; SET LOCAL transaction_read_only = on; {PLAIN_TEXT}; {timeout.sql}",
                 timeout=CLEAN_UP_SECONDS,
             )
         )
@@ -89,7 +92,7 @@ async def write_part(connection: Connection, timeout: Timeout) -> AsyncGenerator
     """Within a session's transaction, which fails if this is cut short: then it may be done or not."""
     try:
         async with limited(timeout):
-            await connection.execute(f"{timeout.sql}; {STRICT_STRINGS}")
+            await connection.execute(f"{timeout.sql}; {PLAIN_TEXT}")
             yield
     except BaseException as error:
         if is_cut_short(error):

@@ -1,5 +1,30 @@
 """What a user may have an agent do; each gives the words for it."""
 
+from typing import Any
+
+from fastmcp.exceptions import PromptError
+from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
+from mcp_types import GetPromptRequestParams
+
+
+class PromptArguments(Middleware):
+    """Says which arguments a prompt lacks: what it raises itself is masked, and taken for an error of ours."""
+
+    async def on_get_prompt(
+        self,
+        context: MiddlewareContext[GetPromptRequestParams],
+        call_next: CallNext[GetPromptRequestParams, Any],
+    ) -> Any:
+        name, given = context.message.name, context.message.arguments or {}
+        server = context.fastmcp_context
+        prompt = await server.fastmcp.get_prompt(name) if server else None
+        arguments = (prompt and prompt.arguments) or []
+        if lacking := [
+            argument.name for argument in arguments if argument.required and argument.name not in given
+        ]:
+            raise PromptError(f"The prompt {name} needs {', '.join(lacking)}.")
+        return await call_next(context)
+
 
 def analyze_query_performance(sql: str) -> str:
     """Find out why a query is slow, and what would make it faster."""

@@ -13,7 +13,7 @@ from coldquery.caller import Caller
 from coldquery.connections.owner import Connections
 from coldquery.limits import Limits
 from coldquery.mcp.access_guard import AccessGuard, caller_over_http
-from coldquery.mcp.prompts import analyze_query_performance, debug_lock_contention
+from coldquery.mcp.prompts import PromptArguments, analyze_query_performance, debug_lock_contention
 from coldquery.mcp.registry import Registry
 from coldquery.mcp.resources import add_resources
 from coldquery.mcp.tools import tools_of
@@ -58,7 +58,7 @@ def mcp_server(
         "coldquery",
         version=version("coldquery"),
         instructions=_INSTRUCTIONS,
-        middleware=[*middleware, ArgumentErrors()],
+        middleware=[*middleware, ArgumentErrors(), PromptArguments()],
         tools=tools_of(registry, context),
         on_duplicate="error",
         mask_error_details=True,

@@ -99,7 +99,7 @@ class Tools:
     ) -> ToolResult:
         """What is in the database, and changes to it.
 
-        - list: the objects of one kind, `target`. describe: columns, keys, indexes and more of one object.
+        - list: the objects of one kind, `target`. describe: columns, keys, indexes and more of one, by `name`.
         - create, alter: one CREATE or ALTER statement in `sql`. drop: the object `target` `name`.
           These write: they need `session_id` or `autocommit: true`.
 
@@ -147,7 +147,7 @@ class Tools:
         ],
         include_idle: p.IncludeIdle = None,
         database: p.Database = None,
-        limit: p.Limit = None,
+        limit: p.Entries = None,
     ) -> ToolResult:
         """How the server is doing right now; reads only.
 

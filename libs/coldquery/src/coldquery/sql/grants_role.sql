@@ -8,7 +8,14 @@ BEGIN
     SELECT * INTO it FROM pg_roles WHERE rolname = role;
     IF NOT FOUND THEN
         EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', role);
-    ELSIF it.rolsuper OR it.rolcreaterole OR it.rolcreatedb OR it.rolreplication OR it.rolbypassrls THEN
+    ELSIF it.rolsuper OR it.rolcreaterole OR it.rolcreatedb OR it.rolreplication OR it.rolbypassrls OR EXISTS (
+        SELECT FROM pg_roles AS other
+        WHERE pg_has_role(it.oid, other.oid, 'MEMBER') AND (
+            other.rolsuper OR other.rolname IN (
+                'pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files', 'pg_write_all_data'
+            )
+        )
+    ) THEN
         RAISE EXCEPTION 'the role % may do more than any grant can take from it; choose another with --role', role;
     ELSIF NOT it.rolcanlogin THEN
         EXECUTE format('ALTER ROLE %I LOGIN', role);

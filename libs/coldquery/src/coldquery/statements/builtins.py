@@ -53,8 +53,9 @@ DANGEROUS: Final = frozenset(
         *("cursor_to_xml", "cursor_to_xmlschema", "table_to_xml", "table_to_xml_and_xmlschema"),
         *("schema_to_xml", "schema_to_xml_and_xmlschema", "database_to_xml"),
         "database_to_xml_and_xmlschema",
-        # They make values of a type given as text: the check of a domain may call anything.
+        # They make values of a type given as text or by its number: the check of a domain may call anything.
         *("pg_input_error_info", "pg_input_is_valid"),
+        *("array_in", "domain_in", "multirange_in", "range_in", "record_in"),
         # They use up a transaction id; their namesakes …_if_assigned do not.
         *("pg_current_xact_id", "txid_current"),
     }

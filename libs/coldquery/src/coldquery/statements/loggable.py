@@ -26,6 +26,7 @@ _SECRETIVE = {
 # The rest is judged by its words: a column, a function or an option of such a name, an address with a user.
 _TELLTALE = re.compile(
     r"passw|passfile|passphrase|\bpwd\b|secret|token|credential|api_?key|private_?key|bearer"
+    r"|(?<![a-z])(?:pass|pin|jwt)(?![a-z])"
     r"|dblink|conninfo|encrypt|decrypt|crypt\s*\(|hmac|://[^\s/]*@|\buser\s*=",
     re.IGNORECASE,
 )

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 from pglast.parser import ParseError, parse_sql_json
@@ -8,6 +9,11 @@ from coldquery.statements.statement import Statement
 
 MAX_CHARACTERS = 100_000
 """What is longer is refused before it is parsed."""
+MAX_RUN = 2_000
+"""Of characters of operators and comments next to each other: the scanner looks at the rest of them for each."""
+SYNTAX_ERROR = "42601"
+"""PostgreSQL's SQLSTATE of one."""
+_RUNS = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 
 
 def parse(sql: str) -> Statement:
@@ -33,6 +39,11 @@ def _require_text(sql: str) -> None:
     # The parser would take what comes before a NUL for the whole.
     if (at := sql.find("\0")) >= 0:
         raise Refused("The statement has a NUL character, which PostgreSQL does not take.", position=at + 1)
+    if any(len(run) > MAX_RUN for run in _RUNS.findall(sql)):
+        raise Refused(
+            f"The statement has more than {MAX_RUN} characters such as + and * next to each other.",
+            hint="Pass long values as params.",
+        )
     try:
         sql.encode()
     except UnicodeEncodeError as error:
@@ -53,7 +64,8 @@ def _statements(sql: str) -> list[dict[str, Any]]:
 def _syntax(message: str, index: int | None) -> Refused:
     if message.startswith(("memory exhausted", "stack depth limit exceeded")):
         return _too_deep()
-    return Refused(message, hint="It was not run.", position=None if index is None else index + 1)
+    position = None if index is None else index + 1
+    return Refused(message, hint="It was not run.", position=position, sqlstate=SYNTAX_ERROR)
 
 
 def _too_deep() -> Refused:

@@ -81,6 +81,30 @@ def _calls(part: Mapping[str, Any]) -> Iterator[Call]:
         name = _name(texts(part["funcname"]))
         if not _checks_known_type(name, arguments):
             yield Call(name.schema, name.name, len(arguments) + len(within), plain)
+    for key, count in _KEYWORDS_SINCE_17.items():
+        if key in part:
+            yield Call(None, _keyword(key, part[key]), count, plain=True)
+
+
+# Syntax of PostgreSQL 17, with as many arguments as each looks like it has; to 16 they are names of functions.
+_KEYWORDS_SINCE_17 = {
+    "JsonFuncExpr": 2,
+    "JsonParseExpr": 1,
+    "JsonScalarExpr": 1,
+    "JsonSerializeExpr": 1,
+    "MergeSupportFunc": 0,
+}
+_NAMES_OF_KEYWORDS = {
+    "JsonParseExpr": "json",
+    "JsonScalarExpr": "json_scalar",
+    "JsonSerializeExpr": "json_serialize",
+    "MergeSupportFunc": "merge_action",
+}
+
+
+def _keyword(key: str, node: Mapping[str, Any]) -> str:
+    # "JSON_VALUE_OP" is json_value.
+    return _NAMES_OF_KEYWORDS.get(key) or node["op"].removesuffix("_OP").lower()
 
 
 def _checks_known_type(name: Name, arguments: list[Mapping[str, Any]]) -> bool:

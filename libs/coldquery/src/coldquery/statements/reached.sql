@@ -25,7 +25,12 @@ with recursive
     -- Where each name may be found. An unqualified one is looked for all along the path.
     places as materialized (
         select w.*, p.schema as place, p.rank
-        from written w cross join path p where w.schema is null
+        from written w
+        cross join path p
+        where w.schema is null
+            -- Of what is temporary, PostgreSQL finds only relations and types without their schema.
+            and (w.class operator(pg_catalog.=) 'relation' or w.class operator(pg_catalog.=) 'type'
+                or p.schema operator(pg_catalog.<>) pg_catalog.pg_my_temp_schema())
         union all
         select w.*, n.oid, 0
         from written w
@@ -109,14 +114,20 @@ with recursive
             select 'type', t.oid
             from pg_catalog.pg_proc f
             cross join lateral pg_catalog.unnest(
-                f.proargtypes::pg_catalog.oid[] operator(pg_catalog.||) f.prorettype
+                coalesce(f.proallargtypes, f.proargtypes::pg_catalog.oid[]) operator(pg_catalog.||) f.prorettype
             ) as of (type)
             join pg_catalog.pg_type t on t.oid operator(pg_catalog.=) of.type
             where r.class operator(pg_catalog.=) 'function'
                 and f.oid operator(pg_catalog.=) r.object
                 and t.typnamespace operator(pg_catalog.<>) 'pg_catalog'::pg_catalog.regnamespace
             union all
-            -- The columns of a relation, for the casts that their types have.
+            -- The row of a relation and its columns, for the casts that their types have.
+            select 'type', c.reltype
+            from pg_catalog.pg_class c
+            where r.class operator(pg_catalog.=) 'relation'
+                and c.oid operator(pg_catalog.=) r.object
+                and c.reltype operator(pg_catalog.<>) 0::pg_catalog.oid
+            union all
             select 'type', t.oid
             from pg_catalog.pg_attribute c
             join pg_catalog.pg_type t on t.oid operator(pg_catalog.=) c.atttypid
@@ -125,18 +136,21 @@ with recursive
                 and c.attnum operator(pg_catalog.>) 0::pg_catalog.int2
                 and t.typnamespace operator(pg_catalog.<>) 'pg_catalog'::pg_catalog.regnamespace
             union all
-            -- What a type is made of.
+            -- What a type is made of, and what is made of it without being named.
             select of.class, of.oid
             from pg_catalog.pg_type t
             left join pg_catalog.pg_range s
                 on s.rngtypid operator(pg_catalog.=) t.oid or s.rngmultitypid operator(pg_catalog.=) t.oid
             cross join lateral (values
                 ('type', t.typelem), ('type', t.typbasetype), ('relation', t.typrelid), ('type', s.rngsubtype),
+                ('type', t.typarray), ('type', s.rngmultitypid),
                 ('function', t.typinput::pg_catalog.oid), ('function', t.typoutput::pg_catalog.oid)
             ) as of (class, oid)
             where r.class operator(pg_catalog.=) 'type'
                 and t.oid operator(pg_catalog.=) r.object
                 and of.oid operator(pg_catalog.<>) 0::pg_catalog.oid
+                -- PostgreSQL's own ways in and out are refused only to who calls them by name, with a type of choice.
+                and (of.class operator(pg_catalog.<>) 'function' or of.oid operator(pg_catalog.>=) 16384::pg_catalog.oid)
             union all
             -- How values become it, and it becomes others.
             select 'function', c.castfunc
@@ -145,7 +159,8 @@ with recursive
                 and (c.castsource operator(pg_catalog.=) r.object or c.casttarget operator(pg_catalog.=) r.object)
                 and c.castfunc operator(pg_catalog.<>) 0::pg_catalog.oid
             union all
-            -- Views, row security and the checks of domains are kept as trees, with oids in them.
+            -- Views, row security, the checks of domains and the defaults of arguments are kept as trees, with oids
+            -- in them.
             select
                 case when found.of[1] operator(pg_catalog.~) 'func?id|fnoid' then 'function'
                     when found.of[1] operator(pg_catalog.=) 'relid' then 'relation' else 'type' end,
@@ -183,6 +198,11 @@ with recursive
                     select pg_catalog.string_agg(k.conbin::pg_catalog.text, ' ')
                     from pg_catalog.pg_constraint k
                     where r.class operator(pg_catalog.=) 'type' and k.contypid operator(pg_catalog.=) r.object
+                ),
+                (
+                    select f.proargdefaults::pg_catalog.text
+                    from pg_catalog.pg_proc f
+                    where r.class operator(pg_catalog.=) 'function' and f.oid operator(pg_catalog.=) r.object
                 )
             ) as kept (tree)
             cross join lateral pg_catalog.regexp_matches(
@@ -193,7 +213,6 @@ with recursive
             cross join lateral pg_catalog.unnest(
                 pg_catalog.string_to_array(found.of[2], ' ')::pg_catalog.oid[]
             ) as each (oid)
-            where r.class operator(pg_catalog.<>) 'function'
         ) as further (class, object)
         where r.object operator(pg_catalog.>=) 16384::pg_catalog.oid
     )
@@ -206,7 +225,9 @@ join written w on w.number operator(pg_catalog.=) r.number
 join pg_catalog.pg_proc f on f.oid operator(pg_catalog.=) r.object
 where r.class operator(pg_catalog.=) 'function'
     and case
-        when f.pronamespace operator(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace then
+        -- Not those that a superuser put there.
+        when f.pronamespace operator(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace
+            and f.oid operator(pg_catalog.<) 16384::pg_catalog.oid then
             f.proname operator(pg_catalog.=) any ($3::pg_catalog.text[]::pg_catalog.name[])
             or (f.provolatile operator(pg_catalog.=) 'v'::pg_catalog."char"
                 and not f.proname operator(pg_catalog.=) any ($2::pg_catalog.text[]::pg_catalog.name[]))

@@ -6,8 +6,8 @@
 -- $5 volatile functions of pg_catalog that are allowed
 -- $6 functions of pg_catalog that are refused, however they are declared
 --
--- What PostgreSQL itself brings has oids below 16384. As in reached.sql, nothing may depend on the search path. The lists come as text[], which drivers know
--- without asking the catalogue.
+-- What PostgreSQL itself brings has oids below 16384. As in reached.sql, nothing may depend on the search path.
+-- The lists come as text[], which drivers know without asking the catalogue.
 select
     exists (
         select from pg_catalog.pg_proc f
@@ -38,6 +38,13 @@ select
             and (
                 c.relrowsecurity
                 or c.relkind operator(pg_catalog.=) 'v'::pg_catalog."char"
+                -- Rows, and arrays of rows, are plain unless somebody made casts for them.
+                or exists (
+                    select from pg_catalog.pg_type t
+                    join pg_catalog.pg_cast k
+                        on k.castsource operator(pg_catalog.=) t.oid or k.castsource operator(pg_catalog.=) t.typarray
+                    where t.oid operator(pg_catalog.=) c.reltype
+                )
                 or exists (
                     select from pg_catalog.pg_attribute a
                     join pg_catalog.pg_type t on t.oid operator(pg_catalog.=) a.atttypid
@@ -49,8 +56,8 @@ select
                             t.typtype operator(pg_catalog.<>) 'e'::pg_catalog."char"
                             or exists (
                                 select from pg_catalog.pg_cast k
-                                where k.castsource operator(pg_catalog.=) t.oid
-                                    or k.casttarget operator(pg_catalog.=) t.oid
+                                where k.castsource operator(pg_catalog.=) any (array[t.oid, t.typarray])
+                                    or k.casttarget operator(pg_catalog.=) any (array[t.oid, t.typarray])
                             )
                         )
                 )

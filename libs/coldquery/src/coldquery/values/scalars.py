@@ -15,6 +15,7 @@ from coldquery.values.raw import Json
 from coldquery.values.text_form import TextForm, WrongType
 
 _DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
+_MOST_DIGITS: Final = 16_000  # of far more the driver sends others, and says nothing
 _UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -59,7 +60,8 @@ def _double(value: Any) -> Any:
 
 def _numeric(value: Any) -> Any:
     form = _read(value, int | float | str, "a number, or a string of its digits")
-    return Decimal(form.text) if _DECIMAL.fullmatch(form.text) else form
+    plain = len(form.text) <= _MOST_DIGITS and _DECIMAL.fullmatch(form.text)
+    return Decimal(form.text) if plain else form
 
 
 def _text(value: Any) -> Any:

@@ -40,6 +40,20 @@ create view over_sequence as select nextval('ticket') as n;
 create view over_table_function as select * from noisy_rows();
 create view over_subquery as select (select max(x) from (select noisy(id) as x from customer) y) as n;
 
+create function noisy_argument(a int default noisy(1)) returns int language plpgsql stable as 'begin return a; end';
+create type noisy_range as range (subtype = noisy_number);
+create function feelings(out felt mood, out times int) language sql immutable as $$ select 'glad'::mood, 1 $$;
+create table parcel (weight int);
+insert into parcel values (1);
+create function parcel_number(of parcel) returns int language sql volatile as 'select noisy(1)';
+create cast (parcel as int) with function parcel_number (parcel) as implicit;
+create type colour as enum ('red', 'blue');
+create function colours_number(of colour[]) returns int language sql volatile as 'select noisy(1)';
+create cast (colour[] as int) with function colours_number (colour[]) as implicit;
+create table paint (shade colour);
+insert into paint values ('red');
+create view over_argument as select noisy_argument() as n;
+
 create schema shadow;
 create function shadow.upper(of text) returns text language sql volatile as 'select public.noisy(1)::text';
 create function shadow.added(a int, b int) returns int language sql volatile as 'select public.noisy(1)';

@@ -18,6 +18,7 @@ from coldquery.statements.reading import require_read
 from coldquery.statements.statement import Statement
 from coldquery.values.outgoing import row_converter
 from coldquery.values.parameters import bound
+from coldquery.values.unreadable import readable
 
 _EXPLAINED = {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"}
 _PLAN = "EXPLAIN (FORMAT JSON, SUMMARY) "
@@ -102,9 +103,10 @@ def _counted_from(prefix: str) -> Generator[None]:
 
 
 async def _plan(work: Work, prefix: str, statement: Statement, params: Sequence[Any] | None) -> ExplainAnswer:
-    prepared = await work.connection.prepare(prefix + statement.sql)
-    arguments = await bound(work.connection, prepared, params or ())
-    answer = _answer(prepared, await prepared.fetch(*arguments))
+    with readable():
+        prepared = await work.connection.prepare(prefix + statement.sql)
+        arguments = await bound(work.connection, prepared, params or ())
+        answer = _answer(prepared, await prepared.fetch(*arguments))
     return hinted(answer, work.hint)
 
 

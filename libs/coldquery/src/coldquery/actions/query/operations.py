@@ -1,12 +1,13 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, NotRequired
 
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from coldquery.actions.query.writable import must_run_alone, writable
-from coldquery.errors import ColdQueryError, Refused
+from coldquery.errors import ColdQueryError, Refused, TimedOut
 from coldquery.statements.statement import Statement
 
 MAX_OPERATIONS = 100
@@ -47,7 +48,28 @@ def failing_at(index: int) -> Generator[None]:
     try:
         yield
     except ColdQueryError as failure:
-        failure.operation = index
-        failure.message = f"operation {index}: {failure.message}"
-        failure.args = (failure.message,)
+        _tell(failure, index)
         raise
+
+
+@dataclass(slots=True)
+class Underway:
+    """Which operation is being run, counted from 0; None before the first and after the last."""
+
+    index: int | None = None
+
+    @contextmanager
+    def telling(self) -> Generator[None]:
+        """Say it of a call that this server itself cut short."""
+        try:
+            yield
+        except TimedOut as failure:
+            if failure.operation is None and self.index is not None:
+                _tell(failure, self.index)
+            raise
+
+
+def _tell(failure: ColdQueryError, index: int) -> None:
+    failure.operation = index
+    failure.message = f"operation {index}: {failure.message}"
+    failure.args = (failure.message,)

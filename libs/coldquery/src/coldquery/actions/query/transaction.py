@@ -8,10 +8,11 @@ from coldquery.actions.hinted import hinted
 from coldquery.actions.query.advice import advised
 from coldquery.actions.query.answers import TransactionAnswer, WriteAnswer
 from coldquery.actions.query.audited import failures_audited
-from coldquery.actions.query.operations import Operation, failing_at, statements_of
+from coldquery.actions.query.operations import Operation, Underway, failing_at, statements_of
 from coldquery.actions.query.room import Room
 from coldquery.actions.query.running import run
 from coldquery.actions.query.savepoint import all_or_none
+from coldquery.actions.query.writable import needs_way
 from coldquery.connections.failures import translated
 from coldquery.connections.timeout import Timeout
 from coldquery.statements.statement import Statement
@@ -33,14 +34,19 @@ async def transaction(
     """
     statements = statements_of(operations)
     timeout = Timeout.asked(timeout_ms, context.limits)
-    with failures_audited(context, session_id, statements), advised(session_id):
+    underway = Underway()
+    with failures_audited(context, session_id, statements), advised(session_id), underway.telling():
         async with (
             context.connections.writing(
-                context.caller, session_id, autocommit=autocommit, timeout=timeout
+                context.caller,
+                session_id,
+                autocommit=autocommit,
+                timeout=timeout,
+                needs_way=any(map(needs_way, statements)),
             ) as work,
             all_or_none(work.connection) if session_id else nullcontext(),
         ):
-            results = await _run_all(context, work.connection, statements, operations)
+            results = await _run_all(context, work.connection, statements, operations, underway)
     for statement, result in zip(statements, results, strict=True):
         context.audit.wrote(context.caller, session_id, statement, result["rows_affected"])
     answer = TransactionAnswer(results=results)
@@ -52,10 +58,13 @@ async def _run_all(
     connection: asyncpg.Connection,
     statements: Sequence[Statement],
     operations: Sequence[Operation],
+    underway: Underway,
 ) -> list[WriteAnswer]:
     room = Room(context.limits.max_rows, context.limits.max_bytes)
     results: list[WriteAnswer] = []
     for index, (statement, operation) in enumerate(zip(statements, operations, strict=True)):
+        underway.index = index
         with failing_at(index), translated():
             results.append(await run(connection, statement, operation.get("params"), room))
+    underway.index = None
     return results

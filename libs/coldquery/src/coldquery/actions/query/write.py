@@ -8,10 +8,15 @@ from coldquery.actions.query.answers import WriteAnswer
 from coldquery.actions.query.audited import failures_audited
 from coldquery.actions.query.room import Room, rows_asked
 from coldquery.actions.query.running import run
-from coldquery.actions.query.writable import must_run_alone, writable
+from coldquery.actions.query.writable import (
+    may_run_bare,
+    must_run_alone,
+    needs_way,
+    sets_new_connections,
+    writable,
+)
 from coldquery.connections.timeout import Timeout
 from coldquery.errors import Refused
-from coldquery.statements.kinds import outside_transaction
 from coldquery.statements.statement import Statement
 
 
@@ -41,11 +46,15 @@ async def write(
             session_id,
             autocommit=autocommit,
             timeout=timeout,
-            bare=session_id is None and outside_transaction(statement),
+            bare=session_id is None and may_run_bare(statement),
+            needs_way=needs_way(statement),
         ) as work:
             answer = await run(work.connection, statement, params, room)
     # Only now it is committed.
     context.audit.wrote(context.caller, session_id, statement, answer["rows_affected"])
+    if sets_new_connections(statement):
+        # What is connected by now does not know of it.
+        await context.connections.renew()
     return hinted(answer, work.hint)
 
 

@@ -54,18 +54,21 @@ def _nowhere(
     target: str, schema: str | None, name: str, rows: Sequence[Row], of_kind: Sequence[Row]
 ) -> Refused:
     place = "on the search path" if schema is None else f"in the schema {schema!r}"
-    return Refused(f"There is no {target} {name!r} {place}.", hint=_where_else(target, rows, of_kind))
+    return Refused(f"There is no {target} {name!r} {place}.", hint=_where_else(target, name, rows, of_kind))
 
 
-def _where_else(target: str, rows: Sequence[Row], of_kind: Sequence[Row]) -> str:
+def _where_else(target: str, name: str, rows: Sequence[Row], of_kind: Sequence[Row]) -> str:
     if of_kind:
         schemas = ", ".join(sorted({repr(row["schema"]) for row in of_kind}))
         return f"There is one in {schemas}: give that as schema."
     if rows:
         words = ", ".join(sorted({_word(row["kind"]) for row in rows}))
         return f"What has this name is of another kind: give {words} as target."
+    schema, dot, bare = name.rpartition(".")
+    if schema and dot and bare:
+        return f"A name is taken as it is: if {bare!r} in the schema {schema!r} is meant, give both, as name and schema."
     plural = "indexes" if target == "index" else f"{target}s"
-    return f"pg_schema list with target {plural} tells those there are; a name is taken as it is, without quotes."
+    return f"pg_schema list with target {plural} tells those there are; a name is taken as it is stored, without quotes."
 
 
 def _word(kind: str) -> str:

@@ -1,4 +1,4 @@
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BeforeValidator
 from typing_extensions import TypedDict
@@ -38,6 +38,7 @@ class SavepointAnswer(TypedDict):
     session_id: str
     savepoint_name: str
     outcome: Literal["set", "released", "rolled back to"]
+    hint: NotRequired[str]
 
 
 class SessionAnswer(TypedDict):
