@@ -54,18 +54,21 @@ def mcp_server(
     def context() -> Context:
         return service.context(caller())
 
+    tools = tools_of(registry, context)
     server = FastMCP[Any](
         "coldquery",
         version=version("coldquery"),
         instructions=_INSTRUCTIONS,
         middleware=[*middleware, ArgumentErrors(), PromptArguments()],
-        tools=tools_of(registry, context),
+        tools=tools,
         on_duplicate="error",
         mask_error_details=True,
         # A name of a table is no path: it may hold `..` and slashes.
         resource_security=None,
         **options,
     )
+    # Else the SDK has all tools listed with each call of one, to look at the headers that it came with.
+    server._mcp_server.get_tool_input_schema = {tool.name: tool.parameters for tool in tools}.get  # noqa: SLF001
     add_resources(server, registry, context)
     server.prompt(title="Why is this query slow")(analyze_query_performance)
     server.prompt(title="Who waits for whom")(debug_lock_contention)
