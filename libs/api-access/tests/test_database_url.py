@@ -1,6 +1,9 @@
 import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from api_access.database_url import asyncpg_url
+from api_access.engines import create_engine
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+asyncpg"])
@@ -26,3 +29,45 @@ def test_anything_else_is_refused_without_being_repeated(url: str) -> None:
     with pytest.raises(ValueError, match="URL") as caught:
         asyncpg_url(url)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://h:1/d", "postgresql://h:65535/d", "postgresql://h/d?sslmode=allow"]
+)
+def test_what_is_just_within_the_limits_is_taken(url: str) -> None:
+    asyncpg_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "limit"),
+    [
+        ("postgresql://h:0/d", "port is from 1 to 65535"),
+        ("postgresql://h:65536/d", "port is from 1 to 65535"),
+        ("postgresql:///d?host=h&port=canary", "port is from 1 to 65535"),
+        ("postgresql:///d?host=a&host=b&port=1&port=0", "port is from 1 to 65535"),
+        ("postgresql://h/d?sslmode=canary", "sslmode is one of"),
+    ],
+)
+def test_what_the_driver_would_stumble_over_is_told_at_once(url: str, limit: str) -> None:
+    with pytest.raises(ValueError, match=limit) as caught:
+        asyncpg_url(url)
+    assert "canary" not in str(caught.value)
+
+
+def test_several_hosts_are_passed_on() -> None:
+    url = asyncpg_url("postgresql:///d?host=a&host=b&port=1&port=2")
+    assert dict(url.query) == {"host": ("a", "b"), "port": ("1", "2")}
+
+
+async def test_a_password_may_be_in_the_environment(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make_url(database_url)
+    engine = create_engine(whole.set(password=None).render_as_string())
+    monkeypatch.setenv("PGPASSWORD", "wrong")
+    with pytest.raises(DBAPIError, match="password authentication failed"):
+        await engine.connect()
+    monkeypatch.setenv("PGPASSWORD", str(whole.password))
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
+    await engine.dispose()

@@ -10,20 +10,23 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp, Lifespan
 
+from api_access import Guard, create_engine, redis_url
 from ci_server.api import artifacts, health, job, jobs, logs, stream, submissions
+from ci_server.api.access_policy import access_policy
 from ci_server.api.cut_off import CutOff
 from ci_server.api.job_watches import JobWatches
 from ci_server.api.problems import PROBLEMS
 from ci_server.api.submitting import Intake
 from ci_server.api.wiring import Resources
 from ci_server.background import Background
-from ci_server.guard import Guard
 from ci_server.queue_metrics import QueueMetrics
 from ci_server.settings import Settings
-from ci_server.telemetry import tracing
-from observability import MetricSource, TelemetryMiddleware, configure_logging, metrics_endpoint
+from observability import MetricSource, TelemetryMiddleware, configure_logging, metrics_endpoint, traces_to
 from problem_details import PROBLEM_RESPONSES
 from problem_details.handlers import install_problem_handlers
+
+# What is asked every few seconds and tells nothing.
+_UNTRACED = ("/livez", "/readyz", "/metrics")
 
 
 class State(TypedDict):
@@ -37,8 +40,10 @@ def create_app(settings: Settings | None = None, stopping: asyncio.Event | None 
     """
     settings = settings or Settings()
     configure_logging(settings.log_level)
-    background, traces = Background(settings), tracing(settings)
-    guard = Guard(settings, background.database.engine, background.shutdown)
+    background = Background(settings)
+    collector, sample_rate = settings.otel_exporter_otlp_endpoint, settings.otel_trace_sample_rate
+    traces = traces_to(collector, "ci-server", sample_rate, _UNTRACED)
+    guard = _guard(settings, background)
     store, files = background.store, background.files
     watches = JobWatches(store, background.changes, files, stopping or asyncio.Event())
 
@@ -58,8 +63,24 @@ def create_app(settings: Settings | None = None, stopping: asyncio.Event | None 
             await answering.wait()
 
     routes = _routes(lifespan, QueueMetrics(store).collect)
-    answering = CutOff(guard.before(routes))
+    limits = {"submit": settings.rate_limit_submit, "read": settings.rate_limit_read}
+    answering = CutOff(guard.before(routes, access_policy, limits))
     return TelemetryMiddleware(answering, traces)
+
+
+def _guard(settings: Settings, background: Background) -> Guard:
+    """On the keys in ACCESS_DATABASE_URL, or else in the database of the jobs."""
+    own = create_engine(settings.access_database_url) if settings.access_database_url else None
+    redis = redis_url(settings.redis_url, settings.redis_password)
+    guard = Guard(own or background.database.engine, redis, "ci-server")
+
+    async def stop() -> None:
+        await guard.stop()
+        if own:
+            await own.dispose()
+
+    background.shutdown.add(stop)
+    return guard
 
 
 def _routes(lifespan: Lifespan[FastAPI], queue: MetricSource) -> FastAPI:

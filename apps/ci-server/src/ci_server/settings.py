@@ -3,26 +3,12 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api_access import RateLimit, asyncpg_url
+from api_access import RateLimit
+from api_access.settings import Limit, PostgresUrl, RedisUrl
 from service_settings import HttpUrl, Listed, Token
-
-
-def _parsed(value: object) -> object:
-    return RateLimit.parse(value) if isinstance(value, str) else value
-
-
-def _postgresql(url: str) -> str:
-    asyncpg_url(url)
-    return url
-
-
-def _redis(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("not the URL of a Redis or Valkey: redis://host:6379/0")
-    return url
 
 
 def _command(line: str) -> str:
@@ -32,8 +18,6 @@ def _command(line: str) -> str:
     return line
 
 
-Limit = Annotated[RateLimit, NoDecode, BeforeValidator(_parsed)]
-PostgresUrl = Annotated[str, AfterValidator(_postgresql)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
 
 
@@ -56,8 +40,11 @@ class Settings(BaseSettings):
     ci_data_dir: Path = Field(
         default=Path("ci_data"), description="folder of zips, logs and artifacts, shared by all replicas"
     )
-    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
+    redis_url: RedisUrl | None = Field(
         default=None, description="Redis or Valkey; without it each process counts for itself"
+    )
+    redis_password: SecretStr | None = Field(
+        default=None, description="password for Redis, where REDIS_URL has none"
     )
     rate_limit_submit: Limit = Field(default=RateLimit(60, 60), description="submissions of each API key")
     rate_limit_read: Limit = Field(default=RateLimit(1200, 60), description="reads of each API key")

@@ -14,15 +14,7 @@ from fastmcp.server.http import StarletteWithLifespan
 from starlette.routing import Route
 from starlette.types import ASGIApp, Lifespan
 
-from api_access import (
-    AccessMiddleware,
-    Authenticator,
-    FallbackBuckets,
-    KeyStore,
-    MemoryBuckets,
-    RedisBuckets,
-    TokenBuckets,
-)
+from api_access import Guard, redis_url
 from dependency_graph.api import (
     circular_dependencies,
     dependencies,
@@ -60,7 +52,7 @@ from dependency_graph.mcp.server import mcp_app
 from dependency_graph.settings import Settings
 from dependency_graph.shutdown import Shutdown
 from dependency_graph.sources import running_sources
-from dependency_graph.telemetry import telling, tracing
+from dependency_graph.telemetry import SERVICE, telling, tracing
 from embedded_services import die_with_parent
 from observability import MetricSource, TelemetryMiddleware, configure_logging, metrics_endpoint
 from problem_details import PROBLEM_RESPONSES
@@ -79,8 +71,7 @@ class Parts:
     """What the service is made of; `ends` are called once, at its stop."""
 
     database: Database
-    buckets: TokenBuckets
-    authenticator: Authenticator
+    guard: Guard
     graph: GraphService
     mcp: StarletteWithLifespan
     traces: "Tracing | None"
@@ -89,19 +80,19 @@ class Parts:
     @classmethod
     def of(cls, settings: Settings, database_url: str) -> Self:
         database = Database(database_url, settings.db_pool_size, settings.db_max_overflow)
-        shared = RedisBuckets.connect(settings.redis_url, "dependency-graph") if settings.redis_url else None
-        buckets = FallbackBuckets(shared, MemoryBuckets()) if shared else MemoryBuckets()
-        authenticator = Authenticator(KeyStore(database.engine), buckets)
-        reader, answers = SnapshotReader(database), _shared_answers(settings)
+        redis = redis_url(settings.redis_url, settings.redis_password)
+        guard = Guard(database.engine, redis, SERVICE)
+        reader = SnapshotReader(database)
+        answers = SharedAnswers.connect(redis, settings.redis_cache_ttl, SERVICE) if redis else None
         graph = GraphService(
             CachingReader(reader, answers),
             PostgresTopology(database),
             PostgresInventory(database),
             lambda: graph_transaction(database),
         )
-        ends = [authenticator.stop, reader.stop, *(part.close for part in (shared, answers) if part)]
+        ends = [guard.stop, reader.stop, *([answers.close] if answers else [])]
         mcp = mcp_app(graph, settings.mcp_allowed_hosts)
-        return cls(database, buckets, authenticator, graph, mcp, tracing(settings), ends)
+        return cls(database, guard, graph, mcp, tracing(settings), ends)
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -125,12 +116,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             await answering.wait()
 
     routes = _routes(lifespan, GraphMetrics(parts.database).collect, parts.mcp)
-    guarded = AccessMiddleware(
+    guarded = parts.guard.before(
         BodyLimit(AnswerCache(routes, LOOKUPS.labels("hit").inc), ingest.is_stream),
-        authenticator=parts.authenticator,
-        buckets=parts.buckets,
-        policy=access_policy,
-        default_limits={
+        access_policy,
+        {
             "query": settings.rate_limit_query,
             "ingestion": settings.rate_limit_ingestion,
             "traces": settings.rate_limit_traces,
@@ -165,12 +154,6 @@ async def _running(parts: Parts, settings: Settings) -> AsyncGenerator[Resources
             await shutdown.run()
         finally:
             await database.close()
-
-
-def _shared_answers(settings: Settings) -> SharedAnswers | None:
-    if settings.redis_url is None:
-        return None
-    return SharedAnswers.connect(settings.redis_url, settings.redis_cache_ttl, "dependency-graph")
 
 
 def _routes(lifespan: Lifespan[FastAPI], graph_size: MetricSource, mcp: ASGIApp) -> FastAPI:

@@ -1,28 +1,11 @@
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints, ValidationInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, ValidationInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api_access import RateLimit, asyncpg_url
+from api_access import RateLimit
+from api_access.settings import Limit, PostgresUrl, RedisUrl
 from service_settings import HttpUrl, Listed, Token
-
-
-def _parsed(value: object) -> object:
-    return RateLimit.parse(value) if isinstance(value, str) else value
-
-
-Limit = Annotated[RateLimit, NoDecode, BeforeValidator(_parsed)]
-
-
-def _postgresql(url: str) -> str:
-    asyncpg_url(url)
-    return url
-
-
-def _redis(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("not the URL of a Redis or Valkey: redis://host:6379/0")
-    return url
 
 
 def _only_credentials(username: str | None, told: ValidationInfo) -> str | None:
@@ -62,13 +45,16 @@ class Settings(BaseSettings):
         arbitrary_types_allowed=True, env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    database_url: Annotated[str, AfterValidator(_postgresql)] | None = Field(
+    database_url: PostgresUrl | None = Field(
         default=None, description="PostgreSQL 16 or newer; without it one is started here"
     )
     db_pool_size: int = Field(default=20, ge=1, description="connections kept by each worker process")
     db_max_overflow: int = Field(default=10, ge=0, description="connections beyond these under load")
-    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
+    redis_url: RedisUrl | None = Field(
         default=None, description="Redis or Valkey; without it each process counts for itself"
+    )
+    redis_password: SecretStr | None = Field(
+        default=None, description="password for Redis, where REDIS_URL has none"
     )
     api_host: str = Field(default="127.0.0.1", description="address to listen on")
     api_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")

@@ -8,6 +8,7 @@ from api_access.database_url import asyncpg_url, database_url
 from api_access.engines import SEARCH_PATH, create_engine
 from api_access.errors import NotMigrated, StoreUnavailable, UnknownKey
 from api_access.fallback_buckets import FallbackBuckets
+from api_access.guard import Guard
 from api_access.key_store import KeyStore
 from api_access.memory_buckets import MemoryBuckets
 from api_access.middleware import AccessMiddleware
@@ -15,6 +16,7 @@ from api_access.migrating import ACCESS_MIGRATIONS, Migrations, downgrade, migra
 from api_access.outage import Outage
 from api_access.rate_limits import Decision, RateLimit, TokenBuckets
 from api_access.redis_buckets import RedisBuckets
+from api_access.redis_url import redis_url
 from api_access.refusals import InvalidKey, Refusal
 from api_access.requirement import KEY_ONLY, KeyOnly, Requirement
 from api_access.utc_date_time import UtcDateTime
@@ -29,6 +31,7 @@ __all__ = [
     "Authenticator",
     "Decision",
     "FallbackBuckets",
+    "Guard",
     "InvalidKey",
     "KeyOnly",
     "KeyStore",
@@ -52,4 +55,5 @@ __all__ = [
     "database_url",
     "downgrade",
     "migrate",
+    "redis_url",
 ]

@@ -1,6 +1,10 @@
+from collections.abc import Sequence
+
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_LARGEST_PORT = 65535
 _PARAMETERS = {"ssl", "host", "port", "target_session_attrs", "prepared_statement_cache_size"}
 
 
@@ -30,4 +34,19 @@ def asyncpg_url(url: str) -> URL:
         raise ValueError(
             f"parameters of the database URL that the driver does not take: {', '.join(unknown)}"
         )
+    # The driver would say so only once it connects.
+    if (mode := query.get("ssl")) is not None and mode not in _SSL_MODES:
+        raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
+    if not all(map(_is_port, _ports(parsed))):
+        raise ValueError(f"the port is from 1 to {_LARGEST_PORT}")
     return parsed.set(drivername="postgresql+asyncpg", query=query)
+
+
+def _ports(url: URL) -> Sequence[str]:
+    """Of all hosts: there may be several, of which the first that answers is taken."""
+    told = url.query.get("port", ()) if url.port is None else str(url.port)
+    return (told,) if isinstance(told, str) else told
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 1 <= int(text) <= _LARGEST_PORT

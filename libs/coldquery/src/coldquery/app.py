@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -14,18 +14,15 @@ from starlette.types import ASGIApp, Lifespan
 from coldquery.api import health, tools
 from coldquery.audit import LoggedAudit
 from coldquery.connections.owner import Connections
-from coldquery.guard import Guard
 from coldquery.health import what_is_missing
+from coldquery.key_guard import KeyGuard
 from coldquery.mcp.registered import REGISTRY
 from coldquery.mcp.registry import Registry
 from coldquery.mcp.server import PATH, Service, mcp_app
 from coldquery.settings import Settings
-from observability import TelemetryMiddleware, metrics_endpoint
+from observability import TelemetryMiddleware, metrics_endpoint, traces_to
 from problem_details import PROBLEM_RESPONSES
 from problem_details.handlers import install_problem_handlers
-
-if TYPE_CHECKING:
-    from observability.tracing import Tracing
 
 # What is asked every few seconds and tells nothing.
 _UNTRACED = ("/livez", "/readyz", "/metrics")
@@ -44,7 +41,9 @@ def service_on(connect: Mapping[str, Any], settings: Settings) -> Service:
 
 def create_app(settings: Settings, connect: Mapping[str, Any]) -> ASGIApp:
     """The server as an ASGI app on the database at `connect`, the arguments of `asyncpg.connect`."""
-    traces, guard, service = _tracing(settings), Guard(settings), service_on(connect, settings)
+    collector, sample_rate = settings.otel_exporter_otlp_endpoint, settings.otel_trace_sample_rate
+    traces = traces_to(collector, "coldquery", sample_rate, _UNTRACED)
+    guard, service = KeyGuard(settings), service_on(connect, settings)
     mcp = mcp_app(service, REGISTRY, settings.mcp_allowed_hosts)
 
     async def missing() -> Sequence[str]:
@@ -89,14 +88,3 @@ def _routes(lifespan: Lifespan[FastAPI], mcp: ASGIApp) -> FastAPI:
     # Not mounted, as a mount would redirect from the path that clients are given.
     app.router.routes.append(Route(PATH, mcp))
     return app
-
-
-def _tracing(settings: Settings) -> "Tracing | None":
-    if settings.otel_exporter_otlp_endpoint is None:
-        return None
-    # Not before it is wanted, as it brings an SDK along.
-    from observability.tracing import Tracing
-
-    return Tracing(
-        "coldquery", settings.otel_exporter_otlp_endpoint, settings.otel_trace_sample_rate, _UNTRACED
-    )

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import structlog
 
 from coldquery.errors import Busy, ColdQueryError
-from coldquery.guard import Guard
+from coldquery.key_guard import KeyGuard
 from coldquery.mcp.server import Service
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-async def what_is_missing(service: Service, guard: Guard) -> Sequence[str]:
+async def what_is_missing(service: Service, guard: KeyGuard) -> Sequence[str]:
     """A sentence for each thing that is missing; nothing if the server is ready."""
     return [sentence for sentence in (await _database(service), await guard.missing()) if sentence]
 

@@ -1,31 +1,21 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 from api_access import RateLimit, asyncpg_url
+from api_access.settings import Limit, RedisUrl
 from coldquery.limits import Limits
 from service_settings import HttpUrl, Listed
 
-_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _MAX_PORT = 65535
 _OF_A_HOST = ("db_port", "db_user", "db_password", "db_database")
 
 
-def _parsed(value: object) -> object:
-    return RateLimit.parse(value) if isinstance(value, str) else value
-
-
 def _postgresql(url: SecretStr) -> SecretStr:
-    parsed = asyncpg_url(url.get_secret_value())
-    # The driver would say so only once it connects, when agents are told that nothing can be reached.
-    if (mode := parsed.query.get("ssl")) is not None and mode not in _SSL_MODES:
-        raise ValueError(f"sslmode is one of {', '.join(_SSL_MODES)}")
-    port = str(parsed.query.get("port", 1) if parsed.port is None else parsed.port)
-    if not (port.isdecimal() and 1 <= int(port) <= _MAX_PORT):
-        raise ValueError(f"the port is from 1 to {_MAX_PORT}")
+    asyncpg_url(url.get_secret_value())
     return url
 
 
@@ -35,12 +25,6 @@ def _preparable(password: SecretStr) -> SecretStr:
         # PostgreSQL would prepare others before it compares them.
         raise ValueError("the password must be of printable ASCII characters")
     return password
-
-
-def _redis(url: str) -> str:
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("not the URL of a Redis or Valkey: redis://host:6379/0")
-    return url
 
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
@@ -80,12 +64,13 @@ class Settings(BaseSettings):
     access_database_url: PostgresUrl | None = Field(
         default=None, description="PostgreSQL with the API keys; without it a file in COLDQUERY_DATA_DIR"
     )
-    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
-        default=None, description="Redis or Valkey; without it each process counts calls for itself"
+    redis_url: RedisUrl | None = Field(
+        default=None, description="Redis or Valkey; without it each process counts for itself"
     )
-    rate_limit_query: Annotated[RateLimit, NoDecode, BeforeValidator(_parsed)] = Field(
-        default=RateLimit(600, 60), description="calls of each API key"
+    redis_password: SecretStr | None = Field(
+        default=None, description="password for Redis, where REDIS_URL has none"
     )
+    rate_limit_query: Limit = Field(default=RateLimit(600, 60), description="calls of each API key")
     max_sessions: int = Field(
         default=_LIMITS.max_sessions, ge=1, le=1000, description="sessions open at once, of all callers"
     )

@@ -5,7 +5,7 @@ import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
@@ -21,12 +21,9 @@ from fleet_metadata.mcp.server import PATH as MCP_PATH
 from fleet_metadata.mcp.server import mcp_server
 from fleet_metadata.settings import Settings
 from mcp_endpoint import endpoint
-from observability import TelemetryMiddleware, metrics_endpoint
+from observability import TelemetryMiddleware, metrics_endpoint, traces_to
 from problem_details import PROBLEM_RESPONSES
 from problem_details.handlers import install_problem_handlers
-
-if TYPE_CHECKING:
-    from observability.tracing import Tracing
 
 # What is asked every few seconds and tells nothing.
 _UNTRACED = ("/health", "/livez", "/readyz", "/metrics")
@@ -38,7 +35,8 @@ class State(TypedDict):
 
 def create_app(settings: Settings, board: Board) -> ASGIApp:
     """The server as an ASGI app, which stops `board` at its end."""
-    traces = _tracing(settings)
+    collector, sample_rate = settings.otel_exporter_otlp_endpoint, settings.otel_trace_sample_rate
+    traces = traces_to(collector, "fleet-metadata", sample_rate, _UNTRACED)
     mcp = endpoint(mcp_server(board), MCP_PATH, settings.mcp_allowed_hosts)
 
     @asynccontextmanager
@@ -83,14 +81,3 @@ def _routes(lifespan: Lifespan[FastAPI], mcp: ASGIApp) -> FastAPI:
     # Not mounted, as a mount would redirect from the path that clients are given.
     app.router.routes.append(Route(MCP_PATH, mcp))
     return app
-
-
-def _tracing(settings: Settings) -> "Tracing | None":
-    if settings.otel_exporter_otlp_endpoint is None:
-        return None
-    # Not before it is wanted, as it brings an SDK along.
-    from observability.tracing import Tracing
-
-    return Tracing(
-        "fleet-metadata", settings.otel_exporter_otlp_endpoint, settings.otel_trace_sample_rate, _UNTRACED
-    )

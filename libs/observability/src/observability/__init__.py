@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from observability.exemplars import TracedHistogram
     from observability.logs import configure_logging
     from observability.metrics import MetricSource, metrics_endpoint, share_metrics_between_processes
-    from observability.telemetry import TelemetryMiddleware
+    from observability.telemetry import TelemetryMiddleware, traces_to
 
 __all__ = [
     "MetricSource",
@@ -21,6 +21,7 @@ __all__ = [
     "configure_logging",
     "metrics_endpoint",
     "share_metrics_between_processes",
+    "traces_to",
 ]
 
 _MODULES = {
@@ -31,6 +32,7 @@ _MODULES = {
     "configure_logging": "logs",
     "metrics_endpoint": "metrics",
     "share_metrics_between_processes": "metrics",
+    "traces_to": "telemetry",
 }
 
 

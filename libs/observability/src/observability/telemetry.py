@@ -1,7 +1,7 @@
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,18 @@ _LONGEST_PATH = 2_048
 # Looking one up takes longer than counting.
 _counted = cache(requests_total.labels)
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+def traces_to(
+    endpoint: str | None, service_name: str, sample_rate: float, untraced: Collection[str]
+) -> "Tracing | None":
+    """What sends traces to the collector at `endpoint`, if there is one; the rest as of `Tracing`."""
+    if endpoint is None:
+        return None
+    # Not before it is wanted, as it brings an SDK along.
+    from observability.tracing import Tracing
+
+    return Tracing(service_name, endpoint, sample_rate, untraced)
 
 
 class TelemetryMiddleware:

@@ -4,22 +4,9 @@ import asyncio
 
 from asyncpg.exceptions import InterfaceError, PostgresError
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import ASGIApp
 
-from api_access import (
-    ACCESS_MIGRATIONS,
-    KEY_ONLY,
-    AccessMiddleware,
-    Authenticator,
-    FallbackBuckets,
-    KeyOnly,
-    KeyStore,
-    MemoryBuckets,
-    RedisBuckets,
-    Requirement,
-    create_engine,
-)
+from api_access import ACCESS_MIGRATIONS, KEY_ONLY, Guard, KeyOnly, Requirement, create_engine, redis_url
 from coldquery.keys import keys_url
 from coldquery.mcp.access_guard import READING
 from coldquery.mcp.server import PATH
@@ -30,32 +17,24 @@ _WAIT_SECONDS = 3
 
 def access_policy(_method: str, path: str) -> Requirement | KeyOnly | None:
     """What a request must bring: what reaches the database wants a key."""
-    # Not only PATH itself: to a route, a path with a line break after it is the same.
-    if path.startswith(PATH):
+    if path == PATH:
         # Which tool is called, and so what it takes, stands in the body.
         return KEY_ONLY
     return READING if path.startswith("/api/") else None
 
 
-class Guard:
+class KeyGuard:
     """The keys of `settings`, looked up in their database; `stop` lets go of it."""
 
     def __init__(self, settings: Settings) -> None:
-        self._engine: AsyncEngine = create_engine(keys_url(settings))
-        self._shared = RedisBuckets.connect(settings.redis_url, "coldquery") if settings.redis_url else None
-        self._buckets = FallbackBuckets(self._shared, MemoryBuckets()) if self._shared else MemoryBuckets()
-        self._authenticator = Authenticator(KeyStore(self._engine), self._buckets)
+        self._engine = create_engine(keys_url(settings))
+        redis = redis_url(settings.redis_url, settings.redis_password)
+        self._guard = Guard(self._engine, redis, "coldquery")
         self._limits = {READING.limit_class: settings.rate_limit_query}
 
     def before(self, app: ASGIApp) -> ASGIApp:
         """`app` behind the guard."""
-        return AccessMiddleware(
-            app,
-            authenticator=self._authenticator,
-            buckets=self._buckets,
-            policy=access_policy,
-            default_limits=self._limits,
-        )
+        return self._guard.before(app, access_policy, self._limits)
 
     async def missing(self) -> str | None:
         """What keeps keys from being looked up, in a sentence."""
@@ -69,7 +48,5 @@ class Guard:
         return "The database of the API keys is not up to date: run `coldquery migrate`." if pending else None
 
     async def stop(self) -> None:
-        await self._authenticator.stop()
+        await self._guard.stop()
         await self._engine.dispose()
-        if self._shared:
-            await self._shared.close()
