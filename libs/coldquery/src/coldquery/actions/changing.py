@@ -5,14 +5,13 @@ from typing import Any, Self
 
 import asyncpg
 
+from coldquery.actions.advice import advised
+from coldquery.actions.audited import failures_audited
 from coldquery.actions.context import Context
-from coldquery.actions.query.advice import advised
-from coldquery.actions.query.audited import failures_audited
-from coldquery.actions.query.savepoint import all_or_none
-from coldquery.actions.query.writable import must_run_alone, needs_way, sets_new_connections
+from coldquery.actions.savepoint import all_or_none
+from coldquery.actions.writable import must_run_alone, needs_way, sets_new_connections
 from coldquery.connections.owner import Work
 from coldquery.connections.timeout import Timeout
-from coldquery.errors import Refused
 from coldquery.statements.statement import Statement
 
 MAX_MESSAGES = 200
@@ -39,14 +38,8 @@ class Where:
     def of(
         cls, statement: Statement, session_id: str | None, *, autocommit: bool, alone: bool = False
     ) -> Self:
-        """Raises Refused where the session's transaction cannot take `statement`; `alone`: as its object is."""
-        alone = alone or must_run_alone(statement)
-        if alone and session_id is not None:
-            raise Refused(
-                "This cannot run in a transaction, and a session is one.",
-                hint="Give autocommit: true and no session_id; nothing can roll it back then.",
-            )
-        return cls(session_id, autocommit, bare=alone)
+        """For `statement`; `alone`: its object is one for which it has to be."""
+        return cls(session_id, autocommit, bare=alone or must_run_alone(statement))
 
 
 @dataclass(slots=True)

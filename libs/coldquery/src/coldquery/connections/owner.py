@@ -146,8 +146,8 @@ class Connections:
             raise Refused("Give session_id or autocommit: true, not both.")
         if bare:
             raise Refused(
-                "PostgreSQL does not run this within a transaction.",
-                hint="Give autocommit: true instead of session_id.",
+                "This cannot run in a transaction, and a session is one.",
+                hint="Give autocommit: true and no session_id; nothing can roll it back then.",
             )
         async with self.sessions.using(caller, session_id, timeout) as session:
             if session.read_only:

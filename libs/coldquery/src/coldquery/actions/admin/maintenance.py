@@ -25,14 +25,9 @@ async def vacuum(
     Only with `autocommit`: it cannot run in a session. Without `table` it is the whole database.
     Raises Refused, and as `Connections.writing` does.
     """
-    if session_id is not None:
-        raise Refused(
-            "VACUUM cannot run in a transaction, and a session is one.",
-            hint="Give autocommit: true and no session_id.",
-        )
-    found = await _to_be_vacuumed(context, table, None, "vacuum")
+    found = await _to_be_vacuumed(context, table, session_id, "vacuum")
     sql = _sql("VACUUM", _options(FULL=full, VERBOSE=verbose), found.quoted if found else "")
-    return await _maintained(context, sql, found, None, autocommit=autocommit)
+    return await _maintained(context, sql, found, session_id, autocommit=autocommit)
 
 
 async def analyze(

@@ -3,13 +3,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from coldquery.actions.admin.answers import SettingChange
+from coldquery.actions.advice import advised
+from coldquery.actions.audited import failures_audited
 from coldquery.actions.catalogue import Catalogue
 from coldquery.actions.changing import Where, writing
 from coldquery.actions.context import Context
 from coldquery.actions.hinted import hinted
-from coldquery.actions.query.advice import advised
-from coldquery.actions.query.audited import failures_audited
-from coldquery.actions.query.savepoint import all_or_none
+from coldquery.actions.savepoint import all_or_none
 from coldquery.connections.owner import Work
 from coldquery.errors import Refused
 from coldquery.statements.identifiers import quoted

@@ -5,11 +5,11 @@ from typing import Any
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
+from coldquery.actions.advice import advised
+from coldquery.actions.audited import failures_audited
 from coldquery.actions.context import Context
 from coldquery.actions.hinted import hinted
-from coldquery.actions.query.advice import advised
 from coldquery.actions.query.answers import ExplainAnswer
-from coldquery.actions.query.audited import failures_audited
 from coldquery.connections.owner import Work
 from coldquery.connections.timeout import Timeout
 from coldquery.errors import Refused, StatementFailed

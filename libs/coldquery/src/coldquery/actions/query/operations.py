@@ -6,7 +6,7 @@ from typing import Any, NotRequired
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from coldquery.actions.query.writable import must_run_alone, writable
+from coldquery.actions.writable import must_run_alone, writable
 from coldquery.errors import ColdQueryError, Refused, TimedOut
 from coldquery.statements.statement import Statement
 

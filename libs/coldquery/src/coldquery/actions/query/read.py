@@ -1,9 +1,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from coldquery.actions.advice import advised
 from coldquery.actions.context import Context
 from coldquery.actions.hinted import hinted
-from coldquery.actions.query.advice import advised
 from coldquery.actions.query.answers import ReadAnswer
 from coldquery.actions.query.room import rows_asked
 from coldquery.connections.cursors import Page

@@ -7,7 +7,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 
 from coldquery.actions.query.answers import WriteAnswer
 from coldquery.actions.query.room import Room
-from coldquery.actions.query.savepoint import made_fail
+from coldquery.actions.savepoint import made_fail
 from coldquery.errors import Refused
 from coldquery.statements.statement import Statement
 from coldquery.values.outgoing import columns_of, row_converter

@@ -3,16 +3,16 @@ from contextlib import nullcontext
 
 import asyncpg
 
+from coldquery.actions.advice import advised
+from coldquery.actions.audited import failures_audited
 from coldquery.actions.context import Context
 from coldquery.actions.hinted import hinted
-from coldquery.actions.query.advice import advised
 from coldquery.actions.query.answers import TransactionAnswer, WriteAnswer
-from coldquery.actions.query.audited import failures_audited
 from coldquery.actions.query.operations import Operation, Underway, failing_at, statements_of
 from coldquery.actions.query.room import Room
 from coldquery.actions.query.running import run
-from coldquery.actions.query.savepoint import all_or_none
-from coldquery.actions.query.writable import needs_way
+from coldquery.actions.savepoint import all_or_none
+from coldquery.actions.writable import needs_way
 from coldquery.connections.failures import translated
 from coldquery.connections.timeout import Timeout
 from coldquery.statements.statement import Statement

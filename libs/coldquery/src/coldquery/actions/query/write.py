@@ -1,14 +1,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from coldquery.actions.advice import advised
+from coldquery.actions.audited import failures_audited
 from coldquery.actions.context import Context
 from coldquery.actions.hinted import hinted
-from coldquery.actions.query.advice import advised
 from coldquery.actions.query.answers import WriteAnswer
-from coldquery.actions.query.audited import failures_audited
 from coldquery.actions.query.room import Room, rows_asked
 from coldquery.actions.query.running import run
-from coldquery.actions.query.writable import (
+from coldquery.actions.writable import (
     may_run_bare,
     must_run_alone,
     needs_way,
@@ -16,8 +16,6 @@ from coldquery.actions.query.writable import (
     writable,
 )
 from coldquery.connections.timeout import Timeout
-from coldquery.errors import Refused
-from coldquery.statements.statement import Statement
 
 
 async def write(
@@ -40,13 +38,12 @@ async def write(
     room = Room(rows_asked(context.limits, max_rows), context.limits.max_bytes)
     timeout = Timeout.asked(timeout_ms, context.limits)
     with failures_audited(context, session_id, [statement]), advised(session_id):
-        _require_transaction_fits(statement, session_id)
         async with context.connections.writing(
             context.caller,
             session_id,
             autocommit=autocommit,
             timeout=timeout,
-            bare=session_id is None and may_run_bare(statement),
+            bare=must_run_alone(statement) if session_id else may_run_bare(statement),
             needs_way=needs_way(statement),
         ) as work:
             answer = await run(work.connection, statement, params, room)
@@ -56,11 +53,3 @@ async def write(
         # What is connected by now does not know of it.
         await context.connections.renew()
     return hinted(answer, work.hint)
-
-
-def _require_transaction_fits(statement: Statement, session_id: str | None) -> None:
-    if session_id and must_run_alone(statement):
-        raise Refused(
-            "This statement cannot run in a transaction, and a session is one.",
-            hint="Call write with autocommit: true and without session_id; nothing can roll it back then.",
-        )

@@ -1,6 +1,6 @@
+from coldquery.actions.advice import advised
+from coldquery.actions.audited import failures_audited
 from coldquery.actions.context import Context
-from coldquery.actions.query.advice import advised
-from coldquery.actions.query.audited import failures_audited
 from coldquery.actions.transactions.answers import EndedAnswer, SavepointAnswer
 from coldquery.actions.transactions.savepoints import back_to
 from coldquery.connections.timeout import Timeout
