@@ -79,6 +79,18 @@ async def test_a_database_ahead_of_this_code_is_not_pending(database_url: str) -
     assert not await pending(database_url)
 
 
+async def test_the_release_before_migrates_a_database_ahead_of_it_and_changes_nothing(
+    database_url: str,
+) -> None:
+    await make_key(database_url)
+    async with connected(database_url) as connection:
+        await connection.execute(text("UPDATE access.alembic_version SET version_num = '9999'"))
+    await asyncio.to_thread(migrate, database_url)
+    async with connected(database_url) as connection:
+        assert await connection.scalar(text("SELECT version_num FROM access.alembic_version")) == "9999"
+        assert await connection.scalar(text("SELECT count(*) FROM access.api_keys")) == 1
+
+
 async def test_replicas_that_migrate_at_once_take_turns(empty_url: str) -> None:
     program = "import sys; from api_access.migrating import migrate; migrate(sys.argv[1])"
     replicas = [

@@ -371,39 +371,3 @@ async def test_the_audit_log_is_told_of_a_write_whose_call_was_cancelled(
             await call
     assert audit_of(context).failures == [("writer", None, "delete from purchase", "CancelledError")]
     assert await admin.fetchval("select count(*) from purchase") == 1000
-
-
-async def test_of_two_that_wait_for_each_other_one_is_told_to_try_again(
-    context: Context, admin: asyncpg.Connection
-) -> None:
-    database = await admin.fetchval("select quote_ident(current_database())")
-    await admin.execute(f"alter database {database} set deadlock_timeout = '10ms'")
-    sessions = [(await begin(context))["session_id"] for _ in range(2)]
-    touch = "update customer set name = 'touched' where id = $1"
-    await write(context, sql=touch, params=[1], session_id=sessions[0])
-    await write(context, sql=touch, params=[2], session_id=sessions[1])
-    outcomes = await asyncio.gather(
-        write(context, sql=touch, params=[2], session_id=sessions[0]),
-        write(context, sql=touch, params=[1], session_id=sessions[1]),
-        return_exceptions=True,
-    )
-    (failure,) = [outcome for outcome in outcomes if isinstance(outcome, StatementFailed)]
-    assert failure.sqlstate == "40P01"
-    assert "try the whole transaction again" in str(failure.hint)
-
-
-async def test_a_write_that_another_was_in_the_way_of_is_to_be_called_again(
-    shop: str, admin: asyncpg.Connection
-) -> None:
-    database = await admin.fetchval("select quote_ident(current_database())")
-    await admin.execute(f"alter database {database} set default_transaction_isolation = 'repeatable read'")
-    async with asking(shop) as context:
-        async with admin.transaction():
-            await admin.execute("update customer set name = 'theirs' where id = 1")
-            call = asyncio.create_task(write(context, sql=RENAME, params=["ours", 1], autocommit=True))
-            await until_somebody_waits(admin)
-        with pytest.raises(StatementFailed) as failure:
-            await call
-    assert failure.value.sqlstate == "40001"
-    assert "call this again" in str(failure.value.hint)
-    assert await admin.fetchval("select name from customer where id = 1") == "theirs"
