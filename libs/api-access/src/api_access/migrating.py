@@ -29,7 +29,10 @@ class Migrations:
         self._lock = lock
 
     def upgrade(self, url: str, revision: str = "head") -> None:
-        """Bring the database at `url` up to `revision`. Blocks; where a loop runs, call it in a thread."""
+        """Bring the database at `url` up to `revision`. Blocks; where a loop runs, call it in a thread.
+
+        One that is ahead of this code is left as it is, so that the release before can be put back.
+        """
         asyncio.run(self._run(url, command.upgrade, revision))
 
     def downgrade(self, url: str, revision: str) -> None:
@@ -45,9 +48,19 @@ class Migrations:
         return current is None or current in self._outdated
 
     @cached_property
+    def _scripts(self) -> ScriptDirectory:
+        return ScriptDirectory.from_config(self._config(None))
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return {script.revision for script in self._scripts.walk_revisions()}
+
+    @cached_property
     def _outdated(self) -> set[str]:
-        scripts = ScriptDirectory.from_config(self._config(None))
-        return {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
+        return self._known - set(self._scripts.get_heads())
+
+    def _is_ahead(self, connection: Connection) -> bool:
+        return self._current(connection) not in {None, *self._known}
 
     def _current(self, connection: Connection) -> str | None:
         # Alembic's own way to ask writes two lines to the log, each time that somebody asks whether we are ready.
@@ -65,7 +78,8 @@ class Migrations:
                 await self._prepare(connection)
             else:
                 await connection.execution_options(schema_translate_map={self._schema: None})
-            await connection.run_sync(lambda sync: action(self._config(sync), revision))
+            if action is command.downgrade or not await connection.run_sync(self._is_ahead):
+                await connection.run_sync(lambda sync: action(self._config(sync), revision))
 
     async def _prepare(self, connection: AsyncConnection) -> None:
         await connection.execute(select(func.pg_advisory_xact_lock(self._lock)))

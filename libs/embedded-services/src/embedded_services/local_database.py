@@ -4,7 +4,7 @@ from pathlib import Path
 
 from embedded_services.data_folder import DataFolder
 from embedded_services.postgres import EmbeddedPostgres
-from embedded_services.postgres_installation import answers_query
+from embedded_services.postgres_installation import answers_query, postgres_program
 
 
 @contextmanager
@@ -20,6 +20,8 @@ def local_database(data_dir: Path) -> Generator[str]:
     if url and answers_query(url):
         yield url
     else:
+        # Without a server to start, no folder for it is to be asked for.
+        postgres_program("postgres")
         with EmbeddedPostgres(data_dir / "postgres") as server:
             DataFolder(data_dir).write_secret(kept.name, server.url + "\n")
             try:
