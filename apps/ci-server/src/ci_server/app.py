@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import TypedDict
 
 from fastapi import FastAPI, Security
@@ -86,7 +87,7 @@ def _guard(settings: Settings, background: Background) -> Guard:
 def _routes(lifespan: Lifespan[FastAPI], queue: MetricSource) -> FastAPI:
     app = FastAPIOffline(
         title="Fleet: CI server",
-        version="0.1.0",
+        version=version("ci-server"),
         description="Runs the tests of a project in isolation, and streams what they print.",
         lifespan=lifespan,
         redirect_slashes=False,

@@ -19,6 +19,9 @@ def _command(line: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
+# kubernetes.io/docs/concepts/overview/working-with-objects/names
+Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ResourceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 
 
 class Settings(BaseSettings):
@@ -103,8 +106,8 @@ class Settings(BaseSettings):
     k8s_api_server_url: HttpUrl = Field(
         default="https://kubernetes.default.svc", description="API of Kubernetes, for CI_RUNNER=kubernetes"
     )
-    ci_kubernetes_namespace: Name = Field(default="default", description="namespace of the Jobs")
-    ci_kubernetes_volume_claim: Name | None = Field(
+    ci_kubernetes_namespace: Namespace = Field(default="default", description="namespace of the Jobs")
+    ci_kubernetes_volume_claim: ResourceName | None = Field(
         default=None, description="volume claim that holds CI_DATA_DIR, for the pods to mount"
     )
     otel_exporter_otlp_endpoint: HttpUrl | None = Field(

@@ -5,6 +5,7 @@ import multiprocessing
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Self, TypedDict
 
 from fastapi import FastAPI, Security
@@ -159,7 +160,7 @@ async def _running(parts: Parts, settings: Settings) -> AsyncGenerator[Resources
 def _routes(lifespan: Lifespan[FastAPI], graph_size: MetricSource, mcp: ASGIApp) -> FastAPI:
     app = FastAPIOffline(
         title="Fleet: dependency graph",
-        version="0.1.0",
+        version=version("dependency-graph"),
         description="What every service depends on, and what breaks when it fails.",
         lifespan=lifespan,
         redirect_slashes=False,

@@ -82,6 +82,9 @@ def serve(
             proxy_headers=settings.forwarded_allow_ips is not None,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             timeout_graceful_shutdown=6,
+            # Four that import at once, on part of a core, may answer nothing for longer than 5 s, after which each
+            # would be killed and started again, for ever.
+            timeout_worker_healthcheck=30,
         )
 
 
