@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, type[BaseSettings]] = {
 REQUIRED = {
     "POSTGRES_PASSWORD": "password of the database's owner, given to a new database; see docs/compose.md to change it",
     "REDIS_PASSWORD": "password of Redis",
+    "CI_ROLE_PASSWORD": "password of the role that the CI server works as",
     "COLDQUERY_ROLE_PASSWORD": "password of the role that agents ask the database as; printable ASCII",
     "FLEET_METADATA_TOKEN": "bearer token for the metadata server",
 }
@@ -64,7 +65,7 @@ READ_BY_LIBRARIES = {
     "PGPASSWORD": "graph, ci, sql: password for the URLs of databases that have none; compose sets it",
 }
 HEAD = """\
-# All settings of Fleet. For docker compose, copy it to .env and fill in the four passwords; docs/compose.md says how.
+# All settings of Fleet. For docker compose, copy it to .env and fill in the five passwords; docs/compose.md says how.
 # What is commented out has the default shown, or none. With docker compose, addresses, ports and folders inside of
 # containers are set already. Printed by compose/env_example.py; a test compares it.
 """

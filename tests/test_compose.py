@@ -21,16 +21,19 @@ ROOT = Path(__file__).parents[1]
 COMPOSE = ROOT / "docker-compose.yml"
 CONTAINER_JOBS = ROOT / "compose" / "container-jobs.yml"
 PROMETHEUS = ROOT / "compose" / "prometheus.yml"
-REQUIRED = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "COLDQUERY_ROLE_PASSWORD", "FLEET_METADATA_TOKEN")
+REQUIRED = (
+    *("POSTGRES_PASSWORD", "REDIS_PASSWORD", "CI_ROLE_PASSWORD", "COLDQUERY_ROLE_PASSWORD"),
+    "FLEET_METADATA_TOKEN",
+)
 FLEET = {"graph": Graph, "ci": CiServer, "sql": ColdQuery, "metadata": Metadata}
-MIGRATIONS = ["ci-migrate", "graph-migrate", "sql-migrate", "sql-role"]
-# The image sets where to listen and where files are; what only Kubernetes has is the chart's; and of one role the password.
+MIGRATIONS = ["ci-migrate", "ci-role", "graph-migrate", "sql-migrate", "sql-role"]
+# The image sets where to listen and where files are; what only Kubernetes has is the chart's; passwords are for few.
 NOT_PASSED = {
     "graph": {"API_HOST", "API_PORT"},
     "ci": {
         *("CI_DATA_DIR", "CI_DB_PATH", "CI_HOST", "CI_PORT"),
         *("CI_KUBERNETES_NAMESPACE", "CI_KUBERNETES_VOLUME_CLAIM", "K8S_API_SERVER_URL"),
-        "DOCKER_HOST",
+        *("DOCKER_HOST", "REDIS_PASSWORD", "REDIS_URL"),
     },
     "sql": {
         *("COLDQUERY_DATA_DIR", "COLDQUERY_HOST", "COLDQUERY_PORT", "COLDQUERY_ROLE_PASSWORD"),
@@ -113,8 +116,24 @@ def test_our_services_have_no_rights_that_they_do_not_need(name: str, services: 
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert service["tmpfs"] == ["/tmp"]
-    assert not {"privileged", "user", "cap_add", "network_mode"} & service.keys()
+    assert service["tmpfs"] == ["/tmp:size=1g"]
+    assert service.get("user", "postgres") == "postgres"
+    assert not {"privileged", "cap_add", "network_mode"} & service.keys()
+
+
+@pytest.mark.parametrize("name", ["prometheus", "redis"])
+def test_what_keeps_no_rights_of_root_needs_none(name: str, services: Mapping[str, Any]) -> None:
+    service = services[name]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_what_jobs_run_beside_has_no_password_but_that_of_its_role(services: Mapping[str, Any]) -> None:
+    given = {name: value for name, value in services["ci"]["environment"].items() if value is not None}
+    told = [name for name in REQUIRED for value in given.values() if f"${{{name}" in value]
+    assert told == ["CI_ROLE_PASSWORD"]
+    assert {value for value in given.values() if "://" in value} == {"postgresql://ci@postgres/fleet"}
+    assert services["ci"]["volumes"] == ["ci:/data"]
 
 
 def test_ports_are_published_on_loopback_unless_somebody_says_otherwise(services: Mapping[str, Any]) -> None:
@@ -138,7 +157,8 @@ def test_nothing_starts_before_what_it_needs(services: Mapping[str, Any]) -> Non
         for name, service in services.items()
     }
     assert conditions["graph"] == {"graph-migrate": done, "redis": healthy}
-    assert conditions["ci"] == {"ci-migrate": done, "redis": healthy}
+    assert conditions["ci"] == {"ci-role": done}
+    assert conditions["ci-role"] == {"ci-migrate": done}
     assert conditions["sql"] == {"sql-migrate": done, "sql-role": done, "redis": healthy}
     assert conditions["sql-role"] == {"graph-migrate": done}
     for name in ("graph-migrate", "ci-migrate", "sql-migrate"):
@@ -214,7 +234,7 @@ def test_prometheus_scrapes_each_service_where_it_listens(services: Mapping[str,
 def test_everything_that_is_mounted_is_in_the_repository(services: Mapping[str, Any]) -> None:
     mounts = [mount for service in services.values() for mount in service.get("volumes", ())]
     files = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
-    assert len(files) == 3
+    assert len(files) == 4
     assert all((ROOT / file).is_file() for file in files)
     assert all(mount.endswith(":ro") for mount in mounts if mount.startswith((".", "$")))
 

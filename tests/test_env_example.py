@@ -20,7 +20,10 @@ from fleet_metadata.settings import Settings as Metadata
 ROOT = Path(__file__).parents[1]
 SETTINGS = [CiClient, CiServer, ColdQuery, FleetUp, Graph, Metadata]
 ASSIGNMENT = re.compile(r"^(#?)([A-Z0-9_]+)=(.*)$", re.MULTILINE)
-REQUIRED = {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "COLDQUERY_ROLE_PASSWORD", "FLEET_METADATA_TOKEN"}
+REQUIRED = {
+    *("POSTGRES_PASSWORD", "REDIS_PASSWORD", "CI_ROLE_PASSWORD", "COLDQUERY_ROLE_PASSWORD"),
+    "FLEET_METADATA_TOKEN",
+}
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
         default=False, description="whether jobs that run as processes end when the server does, or go on"
     )
     ci_max_jobs: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, description="jobs that run at the same time"
+        default_factory=lambda: os.cpu_count() or 1,
+        ge=1,
+        description="jobs that run at the same time; without it one for each processor",
     )
     ci_max_jobs_per_user: int | None = Field(
         default=None, ge=1, description="of these, jobs of one user; without it as many as there may be"

@@ -89,7 +89,8 @@ class Settings(BaseSettings):
         default=None, description="ToolHive's API server; without it one is looked for on this machine"
     )
     runtime_mode: Literal["docker", "k8s"] = Field(
-        default="docker", description="where the workloads run: asked is ToolHive, or the API of Kubernetes"
+        default="docker",
+        description="where the workloads run: docker asks ToolHive, k8s the API of Kubernetes",
     )
     k8s_api_server_url: Annotated[HttpUrl, AfterValidator(_kubernetes)] = Field(
         default="http://127.0.0.1:8001",
