@@ -20,7 +20,7 @@ What Prometheus tells of Fleet when it is in trouble, and what to do then. The r
 [`helm/fleet/files/alerts.yaml`](../helm/fleet/files/alerts.yaml): the Prometheus of [compose](compose.md) loads them,
 and the chart makes a `PrometheusRule` of them with `metrics.prometheusRule.enabled`. In a Prometheus of your own, name
 the jobs `fleet-graph`, `fleet-ci`, `fleet-sql` and `fleet-metadata`; the chart's other names, such as
-`prod-fleet-graph`, count too. `promtool check rules` checks the file, and `promtool test rules tests/alert_cases.yaml`
+`prod-fleet-graph`, count too. `promtool check rules` checks the file, and `promtool test rules tests/alert_cases*.yaml`
 what the rules do.
 
 `critical` is for whoever is on call, `warning` for the next working day, `info` for a dashboard. Fleet sends nothing
