@@ -94,6 +94,26 @@ def test_lint_finds_nothing(name: str) -> None:
     assert {one["error"] for one in report["messages"]} <= {"icon is recommended"}
 
 
+# Bare, YAML takes each of these for something else than text, or for none of it.
+@pytest.mark.parametrize("name", ["on", "123", "1e3"])
+def test_text_that_looks_like_something_else_stays_text(name: str) -> None:
+    host = at("hosts", [{"host": "*.example.com", "paths": [{"path": "/a: b #c"}]}])
+    values = merged(
+        SETS["everything"],
+        *(at(f"{key}.ingress", merged(host, {"className": name})) for key in KEYS),
+        at("externalDatabase", {"existingSecret": name, "existingSecretPasswordKey": name}),
+        at("nameOverride", name),
+        at("fullnameOverride", f"{name}-fleet"),
+        at("ci.persistence.storageClass", name),
+        *(at(f"{key}.serviceAccount.name", name) for key in KEYS),
+    )
+    for manifest in rendered(values, name=name, namespace=name):
+        if manifest["kind"] not in OF_THE_OPERATOR:
+            _validate(json.dumps(manifest), NEWEST)
+    [rule] = find(f"Ingress/{name}-fleet-graph", values, name=name, namespace=name)["spec"]["rules"]
+    assert (rule["host"], rule["http"]["paths"][0]["path"]) == ("*.example.com", "/a: b #c")
+
+
 @pytest.mark.parametrize("version", SUPPORTED)
 @pytest.mark.parametrize("name", sorted(SETS))
 def test_kubernetes_takes_every_manifest(name: str, version: str) -> None:
@@ -181,6 +201,16 @@ def test_a_deployment_rolls_without_a_gap(key: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("key", KEYS)
+def test_a_pod_has_two_minutes_to_start_and_half_of_one_to_hang(key: str) -> None:
+    [container] = find(f"Deployment/fleet-{key}")["spec"]["template"]["spec"]["containers"]
+    patience = {
+        kind: container[f"{kind}Probe"]["periodSeconds"] * container[f"{kind}Probe"]["failureThreshold"]
+        for kind in ("startup", "liveness", "readiness")
+    }
+    assert patience == {"startup": 120, "liveness": 30, "readiness": 10}
+
+
 def test_a_volume_of_one_node_is_let_go_before_the_next_pod() -> None:
     values = at("ci.persistence.accessModes", ["ReadWriteOnce"])
     assert find("Deployment/fleet-ci", values)["spec"]["strategy"] == {"type": "Recreate"}
@@ -190,8 +220,11 @@ def test_a_volume_of_one_node_is_let_go_before_the_next_pod() -> None:
 def test_an_autoscaler_is_not_overruled(key: str) -> None:
     values = at(f"{key}.autoscaling.enabled", value=True)
     assert "replicas" not in find(f"Deployment/fleet-{key}", values)["spec"]
-    target = find(f"HorizontalPodAutoscaler/fleet-{key}", values)["spec"]["scaleTargetRef"]
-    assert (target["kind"], target["name"]) == ("Deployment", f"fleet-{key}")
+    spec = find(f"HorizontalPodAutoscaler/fleet-{key}", values)["spec"]
+    assert (spec["scaleTargetRef"]["kind"], spec["scaleTargetRef"]["name"]) == ("Deployment", f"fleet-{key}")
+    assert [metric["resource"] for metric in spec["metrics"]] == [
+        {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    ]
 
 
 def test_the_database_is_migrated_before_anything_else_is_installed() -> None:
@@ -242,7 +275,7 @@ def test_the_files_of_jobs_outlive_the_release() -> None:
         ),
         (at("graph.image.tag", "3"), "ghcr.io/fleet/dependency-graph:3"),
         (
-            at("image.tag", f"sha256:{'a' * 64}"),
+            at("graph.image.tag", f"sha256:{'a' * 64}"),
             f"ghcr.io/fleet/dependency-graph@sha256:{'a' * 64}",
         ),
     ],

@@ -164,8 +164,8 @@ def test_every_pod_meets_the_restricted_standard(name: str) -> None:
         assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC", "hostUsers"}
         assert all(volume.keys() - {"name"} <= VOLUMES_OF_THE_STANDARD for volume in spec["volumes"])
         own = spec["securityContext"]
-        assert (own["runAsNonRoot"], own["runAsUser"], own["seccompProfile"]) == (
-            *(True, 10001),
+        assert (own["runAsNonRoot"], own["runAsUser"], own["fsGroup"], own["seccompProfile"]) == (
+            *(True, 10001, 10001),
             {"type": "RuntimeDefault"},
         )
     for _, container in containers(rendered(SETS[name])):
@@ -183,6 +183,12 @@ def test_every_pod_has_where_to_write_and_says_what_it_needs(name: str) -> None:
         assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp", "/data"}
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}
         assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("name", sorted(SETS))
+def test_no_pod_fills_the_disk_of_its_node(name: str) -> None:
+    volumes = [volume for _, pod in pods(rendered(SETS[name])) for volume in pod["spec"]["volumes"]]
+    assert all(one["emptyDir"] == {"sizeLimit": "1Gi"} for one in volumes if "emptyDir" in one)
 
 
 @pytest.mark.parametrize("name", sorted(SETS))
@@ -275,7 +281,7 @@ def test_a_job_with_network_reaches_the_internet_alone(internal: list[str]) -> N
     names, internet = _egress("NetworkPolicy/fleet-ci-jobs-all", at("internalNetworks", internal))
     assert _ports([names]) == NAMES
     blocks = [peer["ipBlock"] for peer in internet["to"]]
-    metadata = ["169.254.169.254", "fd00:ec2::254", "fe80::1"]
+    metadata = ["169.254.169.254", "168.63.129.16", "fd00:ec2::254", "fe80::1"]
     for address in [*metadata, *(network.partition("/")[0] for network in internal)]:
         assert not any(_reaches(block, address) for block in blocks), address
     for address in ("151.101.0.223", "2a04:4e42::223"):

@@ -17,6 +17,7 @@ from chart_rendering import (
     find,
     ingress_of,
     merged,
+    pods,
     rendered,
     titles,
 )
@@ -106,6 +107,11 @@ def test_agents_may_ask_another_database(read: Any) -> None:
         assert "Job/fleet-sql-grants" not in titles(rendered(at(f"sql.queryDatabase.{other}", "shop")))
 
 
+def test_no_role_is_made_before_somebody_else_has_migrated() -> None:
+    values = merged(SETS["everything"], at("migrations.enabled", value=False))
+    assert not [title for title in titles(rendered(values)) if title.endswith(("-grants", "-migrate"))]
+
+
 def test_the_role_of_agents_is_made_by_the_owner_of_what_it_reads() -> None:
     [job] = find("Job/fleet-sql-grants")["spec"]["template"]["spec"]["containers"]
     assert job["args"] == ["grants", "--role", "coldquery", "--apply", "--read", "graph"]
@@ -178,7 +184,16 @@ def test_jobs_run_where_the_volume_is(read: Any) -> None:
     )
     assert read("ci", namespace="n" * 63).ci_kubernetes_namespace == "n" * 63
     assert read("ci", at("ci.persistence.existingClaim", "theirs")).ci_kubernetes_volume_claim == "theirs"
-    assert read("ci", at("ci.runner", "process")).ci_kubernetes_volume_claim is None
+    assert not ci.ci_jobs_end_with_server
+
+
+def test_jobs_that_are_processes_end_with_their_pod(read: Any) -> None:
+    values = at("ci.runner", "process")
+    ci = read("ci", values)
+    assert (ci.ci_kubernetes_volume_claim, ci.ci_jobs_end_with_server) == (None, True)
+    shares = {name: pod["spec"].get("shareProcessNamespace", False) for name, pod in pods(rendered(values))}
+    assert [name for name, shared in shares.items() if shared] == ["fleet-ci"]
+    assert not any("shareProcessNamespace" in pod["spec"] for _, pod in pods(rendered()))
 
 
 @pytest.mark.parametrize("name", ["fleet", "fleet-in-production", "a" * 53, f"{'fleet-' * 8}1.2"])

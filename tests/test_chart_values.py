@@ -27,6 +27,10 @@ REFUSED: list[tuple[Values, str]] = [
     (at("graph.replicas", 3), "/graph'.*replicas"),
     (at("graph.replicaCount", "three"), "/graph/replicaCount"),
     (at("graph.image.tag", 1.5), "/graph/image/tag"),
+    # Each image has a digest of its own.
+    (at("image.tag", f"sha256:{'a' * 64}"), "/image/tag"),
+    # It would hold up every drain.
+    (at("graph.podDisruptionBudget.maxUnavailable", "0%"), "/graph/podDisruptionBudget/maxUnavailable"),
     (at("graph.image.name", "x"), "/graph/image'.*name"),
     (at("graph.settings.LOG_LEVL", "DEBUG"), "/graph/settings'.*LOG_LEVL"),
     (at("graph.settings.LOG_LEVEL", "debug"), "/graph/settings/LOG_LEVEL"),
@@ -43,6 +47,8 @@ REFUSED: list[tuple[Values, str]] = [
     (at("externalRedis.url", "redis://x"), "/externalRedis'.*url"),
     (at("ci.runner", "container"), "/ci/runner"),
     (at("ci.persistence.accessModes", []), "/ci/persistence/accessModes"),
+    # The pods of jobs could not mount it beside the server.
+    (at("ci.persistence.accessModes", ["ReadWriteOncePod"]), "/ci/persistence/accessModes/0"),
     (at("graph.ingress.enabled", value=True), "/graph/ingress/hosts"),
     (at("graph.ingress.hosts", ["graph.example.com"]), "/graph/ingress/hosts/0"),
     (at("graph.resources.limits.memory", "1 GB"), "/graph/resources/limits/memory"),

@@ -56,9 +56,11 @@ ACCESS_DATABASE_URL: {{ include "fleet.databaseUrl" . | quote }}
 CI_DATA_DIR: /data
 CI_RUNNER: {{ .service.runner }}
 {{- if eq .service.runner "kubernetes" }}
-CI_CONTAINER_PREFIX: {{ include "fleet.jobPrefix" . }}
-CI_KUBERNETES_NAMESPACE: {{ .root.Release.Namespace }}
-CI_KUBERNETES_VOLUME_CLAIM: {{ include "fleet.claim" . }}
+CI_CONTAINER_PREFIX: {{ include "fleet.jobPrefix" . | quote }}
+CI_KUBERNETES_NAMESPACE: {{ .root.Release.Namespace | quote }}
+CI_KUBERNETES_VOLUME_CLAIM: {{ include "fleet.claim" . | quote }}
+{{- else }}
+CI_JOBS_END_WITH_SERVER: "true"
 {{- end }}
 {{- end }}
 
@@ -94,8 +96,8 @@ MCP_ALLOWED_HOSTS: {{ include "fleet.mcpHosts" . | quote }}
 - name: {{ .variable }}
   valueFrom:
     secretKeyRef:
-      name: {{ .existingSecret }}
-      key: {{ .existingSecretPasswordKey }}
+      name: {{ .existingSecret | quote }}
+      key: {{ .existingSecretPasswordKey | quote }}
 {{- end }}
 
 {{- /* Numbers as JSON has them: Go would print a large one as 1e+07. */ -}}
@@ -118,9 +120,9 @@ MCP_ALLOWED_HOSTS: {{ include "fleet.mcpHosts" . | quote }}
 {{- end }}
 {{- end }}
 
-{{- /* In the owner's database: who owns another one is not known here. */ -}}
+{{- /* In the owner's database, as who owns another one is not known here; of schemas that migrations have made. */ -}}
 {{- define "fleet.makesRole" -}}
-{{ and .Values.sql.enabled .Values.sql.grants.enabled (not (or .Values.sql.queryDatabase.host .Values.sql.queryDatabase.database)) }}
+{{ and .Values.sql.enabled .Values.sql.grants.enabled .Values.migrations.enabled (not (or .Values.sql.queryDatabase.host .Values.sql.queryDatabase.database)) }}
 {{- end }}
 
 {{- /* As the owner of the schemas: what that one makes later is to be read by the role, too. */ -}}

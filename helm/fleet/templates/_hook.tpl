@@ -32,5 +32,5 @@ spec:
             {{- .environment | trim | nindent 12 }}
           {{- include "fleet.container" . | nindent 10 }}
       volumes:
-        {{- include "fleet.volumes" (merge (dict "data" (dict "emptyDir" dict)) .) | nindent 8 }}
+        {{- include "fleet.volumes" (merge (dict "data" (include "fleet.space" . | fromYaml)) .) | nindent 8 }}
 {{- end }}

@@ -44,9 +44,9 @@
     {{- end }}
 {{- end }}
 
-{{- /* All but the cluster, what is around it, and the cloud's metadata, which is link-local. */ -}}
+{{- /* All but the cluster, what is around it, and the cloud's metadata: link-local, and of Azure a public address. */ -}}
 {{- define "fleet.internetEgress" -}}
-{{- $four := list "169.254.0.0/16" }}
+{{- $four := list "169.254.0.0/16" "168.63.129.16/32" }}
 {{- $six := list "fc00::/7" "fe80::/10" }}
 {{- range .Values.internalNetworks }}
 {{- if contains ":" . }}{{ $six = append $six . }}{{ else }}{{ $four = append $four . }}{{ end }}

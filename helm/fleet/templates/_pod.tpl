@@ -34,10 +34,15 @@ volumeMounts:
   {{- end }}
 {{- end }}
 
+{{- /* On the node's disk, which is not ours alone. */ -}}
+{{- define "fleet.space" -}}
+emptyDir: {sizeLimit: 1Gi}
+{{- end }}
+
 {{- /* Given data as well, the source of the volume at /data. */ -}}
 {{- define "fleet.volumes" -}}
 - name: tmp
-  emptyDir: {}
+  {{- include "fleet.space" . | nindent 2 }}
 - name: data
   {{- toYaml .data | nindent 2 }}
 {{- with .service.extraVolumes }}
