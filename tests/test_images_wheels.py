@@ -119,3 +119,11 @@ def test_images_are_built_by_the_uv_that_is_locked_on_either_architecture() -> N
         assert isinstance(source, PackageWheel)
         assert built_by
         assert built_by[1] == str(package.version)
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_an_image_listens_where_it_says_as_its_own_user(member: str) -> None:
+    assert re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+    stage = DOCKERFILE.partition(f"FROM runtime AS {member}\n")[2].partition("\nFROM ")[0]
+    assert re.findall(r"_PORT=(\d+)", stage) == re.findall(r"^EXPOSE (\d+)$", stage, re.MULTILINE) != []
+    assert f'ENTRYPOINT ["{member}"]\nCMD ["serve"]\n' in stage
