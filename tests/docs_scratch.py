@@ -36,6 +36,11 @@ PORTS = {"graph": 8000, "metadata": 8001, "ci": 8002, "sql": 8003}
 PORT_SETTINGS = {"graph": "API_PORT", "metadata": "METADATA_PORT", "ci": "CI_PORT", "sql": "COLDQUERY_PORT"}
 WITHIN_SECONDS = 300
 STOPPED_WITHIN_SECONDS = 30
+PASSWORD = "secret"
+BACKGROUND_ENDED_WELL = """
+for job in $(jobs -p); do wait "$job" || [ $? = 143 ]; done
+"""
+"""Or was ended by the page itself."""
 
 
 @dataclass(frozen=True)
@@ -101,21 +106,28 @@ def _until_there(file: Path, process: subprocess.Popen[bytes], output: Path) -> 
         time.sleep(0.02)
 
 
-@contextmanager
-def machine_with_database(folder: Path) -> Generator[Machine]:
-    """A machine on which no service runs, with a PostgreSQL that has a user and a database `fleet`."""
-    ports = {name: free_port() for name in PORTS}
+def made_database(folder: Path) -> Path:
+    """The folder of a PostgreSQL that has a user and a database `fleet`; copied, it is made for every page."""
     with EmbeddedPostgres(folder / "postgres") as server:
-        password = "secret"
-        made = f"CREATE ROLE fleet SUPERUSER LOGIN PASSWORD '{password}'"
+        made = f"CREATE ROLE fleet SUPERUSER LOGIN PASSWORD '{PASSWORD}'"
         for statement in (made, "CREATE DATABASE fleet OWNER fleet"):
             subprocess.run([postgres_program("psql"), "-Xqc", statement, server.url], check=True)
+    return folder / "postgres"
+
+
+@contextmanager
+def machine_with_database(folder: Path, made: Path) -> Generator[Machine]:
+    """A machine on which no service runs, with a copy of the database that was made."""
+    ports = {name: free_port() for name in PORTS}
+    # What it is run by may not be who runs the tests.
+    subprocess.run(["cp", "--archive", made, folder / "postgres"], check=True)
+    with EmbeddedPostgres(folder / "postgres") as server:
         port = server.url.rpartition(":")[2].partition("/")[0]
-        url = f"postgresql://fleet:{password}@127.0.0.1:{port}/fleet"
+        url = f"postgresql://fleet:{PASSWORD}@127.0.0.1:{port}/fleet"
         environment = dict.fromkeys(("DATABASE_URL", "CI_DATABASE_URL", "ACCESS_DATABASE_URL"), url)
         environment |= {"PGHOST": "127.0.0.1", "PGPORT": port, "PGUSER": "fleet", "PGDATABASE": "fleet"}
         environment |= {PORT_SETTINGS[name]: str(free) for name, free in ports.items()}
-        yield Machine(ports, environment | {"PGPASSWORD": password})
+        yield Machine(ports, environment | {"PGPASSWORD": PASSWORD})
 
 
 def run(page: Page, folder: Path, machine: Machine) -> str:
@@ -126,7 +138,7 @@ def run(page: Page, folder: Path, machine: Machine) -> str:
     checkout, script, output = copied_checkout(folder), folder / "page.sh", folder / "output"
     if machine.fleet_data:
         (checkout / ".fleet").symlink_to(machine.fleet_data)
-    script.write_text(f"set -euo pipefail\n{_with_ports(page.script, machine.ports)}")
+    script.write_text(f"set -euo pipefail\n{_with_ports(page.script, machine.ports)}{BACKGROUND_ENDED_WELL}")
     with output.open("wb") as log:
         process = subprocess.Popen(
             # -v: each command is shown as it is read.

@@ -122,7 +122,7 @@ def test_what_a_cluster_or_an_engine_would_refuse_is_refused(run: Run, command: 
     ],
 )
 def test_a_service_that_the_composition_has_not_is_refused(run: Run, command: str, reason: str) -> None:
-    passwords = "POSTGRES_PASSWORD=a REDIS_PASSWORD=a COLDQUERY_ROLE_PASSWORD=a FLEET_METADATA_TOKEN=a"
+    passwords = "POSTGRES_PASSWORD=a REDIS_PASSWORD=a COLDQUERY_ROLE_PASSWORD=a CI_ROLE_PASSWORD=a FLEET_METADATA_TOKEN=a"
     assert run(f"export {passwords}; docker compose exec graph true").returncode == 0
     refused = run(f"export {passwords}; {command}")
     assert refused.returncode != 0

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kubernetes_validate import SchemaNotFoundError, ValidationError, latest_version, validate
-
 Manifest = dict[str, Any]
 DEFAULT_NAMESPACE = "default"
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "Namespace", "PersistentVolume", "StorageClass"}
@@ -36,11 +34,13 @@ class Cluster:
     def put(self, manifests: Iterable[Manifest], namespace: str) -> None:
         """Add these, each in its own namespace or else in this; what is of the same name is replaced."""
         for manifest in manifests:
-            check(manifest)
-            if manifest["kind"] not in CLUSTER_WIDE:
-                manifest["metadata"].setdefault("namespace", namespace)
-            self._objects = [other for other in self._objects if _identity(other) != _identity(manifest)]
-            self._objects.append(manifest)
+            if manifest.get("kind") not in CLUSTER_WIDE:
+                manifest.get("metadata", {}).setdefault("namespace", namespace)
+            # What is there as it stands was found good before.
+            if manifest not in self._objects:
+                check(manifest)
+                self._objects = [other for other in self._objects if _identity(other) != _identity(manifest)]
+                self._objects.append(manifest)
 
     def remove(self, manifest: Manifest) -> None:
         self._objects.remove(manifest)
@@ -94,6 +94,9 @@ SHORT = {
 
 def check(manifest: Manifest) -> None:
     """Ends the command where Kubernetes would not take the manifest; others' kinds are taken as they are."""
+    # Half of the time that a command takes, and most of them put nothing there.
+    from kubernetes_validate import SchemaNotFoundError, ValidationError, latest_version, validate
+
     name = f"{manifest.get('kind')} {manifest.get('metadata', {}).get('name')}"
     try:
         validate(manifest, latest_version(), strict=True)

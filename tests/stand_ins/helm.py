@@ -62,7 +62,7 @@ def _merged(values: Values, others: Values) -> Values:
 
 
 def _values(given: argparse.Namespace) -> Values:
-    files = [yaml.safe_load(Path(file).read_text()) or {} for file in given.values]
+    files = [yaml.load(Path(file).read_text(), yaml.CSafeLoader) or {} for file in given.values]
     parsers: dict[str, Callable[[str], Values]] = {
         "set_json": helm_python.parse_set_json,
         "set": helm_python.parse_set_string,
@@ -91,7 +91,7 @@ def _rendered(given: argparse.Namespace, namespace: str) -> Iterator[Manifest]:
         )
     for path, text in sorted(files.items()):
         if path.endswith((".yaml", ".yml")):
-            yield from filter(None, yaml.safe_load_all(text))
+            yield from filter(None, yaml.load_all(text, yaml.CSafeLoader))
 
 
 def _lint(given: argparse.Namespace) -> None:
@@ -122,7 +122,7 @@ def _main() -> None:
             _install(given, cluster, namespace)
             cluster.save()
         case "template":
-            print(yaml.safe_dump_all(_rendered(given, namespace)))
+            print(yaml.dump_all(_rendered(given, namespace), Dumper=yaml.CSafeDumper))
         case "lint":
             _lint(given)
         case "show":

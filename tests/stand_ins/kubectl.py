@@ -105,7 +105,7 @@ def _at(manifest: Manifest, path: str) -> Any:
 def _apply(asked: Asked, cluster: Cluster, namespace: str) -> None:
     for file in asked.options.get("--filename", []) or fail("apply wants -f"):
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
-        manifests = list(filter(None, yaml.safe_load_all(text)))
+        manifests = list(filter(None, yaml.load_all(text, yaml.CSafeLoader)))
         cluster.put(manifests, namespace)
         print(*(f"{one['kind'].lower()}/{one['metadata']['name']} applied" for one in manifests), sep="\n")
 
