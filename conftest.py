@@ -23,6 +23,14 @@ os.environ["TOOLHIVE_URL"] = "http://127.0.0.1:9"
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_keys() -> Generator[None]:
+    """The hash of a key protects nothing here, and took most of the time of a test that asks a service."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api_access.keys._ROUNDS", 4)
+        yield
+
+
 class ThrowawayDatabases:
     """Databases of random names on one server; what is not dropped by the end of the run is dropped then."""
 
