@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 
 from fastmcp.utilities.json_schema import compress_schema, dereference_refs
@@ -7,10 +8,12 @@ from pydantic import TypeAdapter
 _OF_NAMES = frozenset({"properties", "patternProperties", "$defs", "mapping"})
 
 
+@cache
 def output_schema(answer: type) -> dict[str, Any]:
     """The JSON schema of an answer of type `answer`, without defaults: what is not there has none.
 
-    Without references too, where it can be, which FastMCP would resolve anew with each call of a tool.
+    Without references too, where it can be, which FastMCP would resolve anew with each call of a tool. It is the same
+    object each time, and not to be changed.
     """
     # As if it were read: a field with a default need not be there.
     schema = _without_defaults(TypeAdapter(answer).json_schema(mode="validation"))
