@@ -59,7 +59,9 @@ def test_the_template_has_the_blocks_that_the_command_prints() -> None:
     assert indented[indented.index("  metadata {") :] in MAIN.read_text()
 
 
-@pytest.mark.skipif(shutil.which("terraform") is None, reason="there is no terraform here, which no package brings")
+@pytest.mark.skipif(
+    shutil.which("terraform") is None, reason="there is no terraform here, which no package brings"
+)
 def test_terraform_finds_nothing_to_format() -> None:
     done = subprocess.run(
         ["terraform", "fmt", "-check", "-diff", "-"],
